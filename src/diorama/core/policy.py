@@ -1,0 +1,33 @@
+"""`Policy` acts, `Objective` scores. A planner is a `Policy` too."""
+
+import abc
+from typing import Any
+
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from diorama.core.env import Observation
+from diorama.core.module import Module
+from diorama.core.spec import EnvSpec
+from diorama.core.trajectory import Trajectory
+
+Memory = Any
+
+
+class Policy(Module):
+    """Acts in one world; a batch is ``jax.vmap`` at the call. Actions are in the units and bounds of the spec."""
+
+    @abc.abstractmethod
+    def init(self, spec: EnvSpec) -> Memory:
+        """The memory at the start of an episode (``None`` for a policy that has none)."""
+
+    @abc.abstractmethod
+    def act(self, memory: Memory, observation: Observation, key: PRNGKeyArray) -> tuple[Float[Array, " A"], Memory]:
+        """The action for this observation, and the next memory."""
+
+
+class Objective(Module):
+    """A score of a trajectory, larger is better."""
+
+    @abc.abstractmethod
+    def __call__(self, trajectory: Trajectory) -> Float[Array, ""]:
+        """The score of one trajectory."""
