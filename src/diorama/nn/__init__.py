@@ -1,0 +1,17 @@
+"""Layers and distributions, one file each. Names load on first use; `PlanarFrame` is free of JAX."""
+
+from diorama.core.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "distributions": ("SquashedNormal", "gaussian_negative_log_likelihood", "soft_clip"),
+        "features": ("Features",),
+        "initialisers": ("orthogonal",),
+        "mlp": ("MLP", "layer_norm", "nothing"),
+        "normaliser": ("Normaliser",),
+        "planar": ("action_to_frame", "from_frame", "lift", "normalise_heading", "rotate", "to_frame"),
+        "planar_frame": ("PlanarFrame",),
+        "vectors": ("Layout",),
+    },
+)
