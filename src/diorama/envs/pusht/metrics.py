@@ -1,0 +1,81 @@
+"""The three published scores of Push-T. They measure different things: name the one that you report, never mix them.
+
+Each is a pure function of a `Trajectory` (leading batch axes allowed) to one value for each episode. Poses are read
+from the observation ``state``, or else ``features``. As published, only what follows an action counts: the first
+observation does not. Steps with ``mask`` False do not count either.
+"""
+
+import numpy as np
+
+from diorama.core.errors import SpecError
+from diorama.core.trajectory import Trajectory
+from diorama.envs.pusht.coverage import REWARD_COVERAGE, coverage
+from diorama.envs.pusht.geometry import wrap_angle
+from diorama.envs.pusht.scenario import exact
+
+GOAL_DISTANCE = 20.0
+"""Largest distance of agent and block together from their goal that counts as reached [px]."""
+GOAL_ANGLE = np.pi / 9
+"""Largest angle of the block from its goal that counts as reached [rad]."""
+
+
+def best_clipped_coverage(trajectory: Trajectory) -> np.ndarray:
+    """The best reward of each episode, in [0, 1]: max over steps of clip(coverage / 0.95, 0, 1); float64 [*batch].
+
+    The score (no rate of success) of Diffusion Policy, ``test/mean_score`` once averaged over episodes.
+    Source: Chi et al. 2023 (arXiv 2303.04137), section 5 and code.
+    """
+    return np.max(np.minimum(_coverage(trajectory) / REWARD_COVERAGE, 1.0), axis=-1, initial=0.0)
+
+
+def success_coverage(trajectory: Trajectory) -> np.ndarray:
+    """Whether the block covers more than 95 % of the goal after any step, bool [*batch]: gym-pusht's ``is_success``.
+
+    The success rate of LeRobot (within 300 steps at 10 Hz). Goal and scales are those of the trajectory's scenario.
+    """
+    return np.any(_coverage(trajectory) > REWARD_COVERAGE, axis=-1)
+
+
+def goal_reached(trajectory: Trajectory, goal: np.ndarray) -> np.ndarray:
+    """Whether a whole goal state is reached after any step, bool [*batch].
+
+    ``goal`` is [*batch, 5] or [5]: agent x, y, block x, y [px], block angle [rad], usually a state that a recording
+    shows 25 steps later. Reached: the four positions together are less than 20 px away (Euclidean norm), the angle less
+    than pi / 9 rad. Source: the rule of DINO-WM (arXiv 2411.04983) and LeWM; their budget is 50 steps.
+    """
+    goal = np.asarray(goal, np.float64)
+    if goal.shape[-1:] != (5,):
+        raise SpecError(f"The goal has shape {goal.shape}; give [..., 5]: agent x, y, block x, y, block angle.")
+    agent, block, angle = _poses(trajectory)
+    away = np.concatenate([agent, block], axis=-1) - goal[..., None, :4]
+    turned = np.abs(wrap_angle(angle - goal[..., None, 4]))
+    near = (np.linalg.norm(away, axis=-1) < GOAL_DISTANCE) & (turned < GOAL_ANGLE)
+    return np.any(near & np.asarray(trajectory.mask), axis=-1)
+
+
+def _poses(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Agent [..., T, 2], block [..., T, 2] and angle [..., T] after each step."""
+    seen = {name: trajectory.observation[name] for name in ("state", "features") if name in trajectory.observation}
+    if not seen:
+        raise SpecError(
+            "The trajectory has no observation 'state' or 'features'; add one to the observations of PushT."
+        )
+    if "state" in seen:
+        rows = np.asarray(seen["state"], np.float64)[..., 1:, :]
+        return rows[..., 0:2], rows[..., 2:4], rows[..., 4]
+    rows = np.asarray(seen["features"], np.float64)[..., 1:, :]
+    return rows[..., 0:2], rows[..., 4:6], np.arctan2(rows[..., 7], rows[..., 6])
+
+
+def _coverage(trajectory: Trajectory) -> np.ndarray:
+    """Coverage after each step [..., T]; 0 where there was none."""
+    _, block, angle = _poses(trajectory)
+    position, goal_angle, scale, size = (
+        exact(trajectory.scenario, name) for name in ("goal_position", "goal_angle", "block_scale", "goal_size")
+    )
+    batch = np.broadcast_shapes(position.shape[:-1], goal_angle.shape)
+    goal = np.concatenate(
+        [np.broadcast_to(position, (*batch, 2)), np.broadcast_to(goal_angle[..., None], (*batch, 1))], axis=-1
+    )
+    goal, scale, size = goal[..., None, :], scale[..., None], size[..., None]
+    return np.where(np.asarray(trajectory.mask), coverage(block, angle, goal, scale, scale * size), 0.0)
