@@ -1,0 +1,13 @@
+"""Learned dynamics. Configurations are JAX-free; everything else loads on first use."""
+
+from diorama.core.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "config": ("EnsembleConfig",),
+        "ensemble": ("Ensemble",),
+        "check": ("check_model",),
+        "artifact": ("BUILDERS", "build", "load", "save"),
+    },
+)

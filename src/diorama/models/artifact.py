@@ -1,0 +1,35 @@
+"""Build, save and load models: the kinds of model that an artifact may hold."""
+
+from pathlib import Path
+from typing import Any
+
+from diorama.core import ConfigError, EnvSpec, WorldModel
+from diorama.core.artifact import Builder, load_artifact, save_artifact
+from diorama.models.config import EnsembleConfig
+from diorama.models.ensemble import Ensemble
+
+BUILDERS = {"ensemble": Builder(EnsembleConfig, Ensemble.build)}
+"""Kind to its builder. A new kind of model is a new entry."""
+
+
+def build(config: Any, spec: EnvSpec, seed: int = 0) -> WorldModel:
+    """An untrained model. Raises `ConfigError` where no kind of model has such a configuration."""
+    return BUILDERS[kind_of(config)].build(config, spec, seed)
+
+
+def save(folder: str | Path, model: WorldModel, config: Any) -> Path:
+    """Write a model and its configuration as an artifact."""
+    return save_artifact(folder, model, kind=kind_of(config), config=config, spec=model.spec)
+
+
+def load(folder: str | Path) -> WorldModel:
+    """Read a model; see `load_artifact` for the errors."""
+    return load_artifact(folder, BUILDERS)
+
+
+def kind_of(config: Any) -> str:
+    """The kind whose configuration this is."""
+    for kind, builder in BUILDERS.items():
+        if type(config) is builder.config:
+            return kind
+    raise ConfigError(f"{type(config).__name__} configures no model; use one of {sorted(BUILDERS)}.")
