@@ -1,0 +1,23 @@
+"""What each size means, for any task. JAX-free; presets are functions."""
+
+from diorama.learn.config import FirstOrderConfig, FitConfig
+from diorama.models.config import EnsembleConfig
+from diorama.policies.config import ActorConfig
+from diorama.recipes.config import PolicyConfig, WorldConfig
+
+FIT_UPDATES = {"nano": 2000, "xs": 4000, "s": 10_000, "m": 30_000, "l": 100_000}
+POLICY_UPDATES = {"nano": 300, "xs": 1000, "s": 2000, "m": 4000, "l": 10_000}
+WORLDS = {"nano": 128, "xs": 256, "s": 256, "m": 512, "l": 1024}
+"""``size`` to updates of the world, updates of the policy, and imagined worlds side by side."""
+
+
+def world_config(size: str, seed: int, observations: tuple[str, ...] = (), updates: int | None = None) -> WorldConfig:
+    """How a world of this size is learned."""
+    fit = FitConfig(updates=updates or FIT_UPDATES[size], learning_rate=2e-3, seed=seed)
+    return WorldConfig(EnsembleConfig(size), fit, observations, seed=seed)
+
+
+def policy_config(size: str, seed: int, updates: int | None = None) -> PolicyConfig:
+    """How a policy of this size is trained."""
+    train = FirstOrderConfig(updates=updates or POLICY_UPDATES[size], worlds=WORLDS[size], horizon=16, seed=seed)
+    return PolicyConfig(ActorConfig(size), train, seed)

@@ -1,0 +1,102 @@
+"""Push-T, the whole loop: play, learn a world, train a policy inside it by first-order gradients, test it in reality.
+
+The policy sees no demonstration and takes no step in reality before the test. The reward in imagination is analytic
+(`PushTReward`, on predicted observations); reality is scored by coverage.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from diorama.core.canonical import canonical, to_json
+from diorama.data import Dataset
+from diorama.evaluate import Evaluation, evaluate
+from diorama.learn.progress import Report
+from diorama.nn.planar_frame import PlanarFrame
+from diorama.policies import Actor
+from diorama.recipes.collecting import collect
+from diorama.recipes.config import LoopConfig
+from diorama.recipes.loop import fit_world, imagined_from, train_policy
+from diorama.recipes.presets import policy_config, world_config
+from diorama.recipes.push_t_reward import PushTReward
+from diorama.recipes.push_t_task import push_t
+from diorama.recipes.run_folder import RunFolder
+from diorama.recipes.tasks import Task
+
+PLAY = {"nano": 150, "xs": 300, "s": 500, "m": 1000, "l": 4000}
+EPISODES = {"nano": 50, "xs": 100, "s": 200, "m": 200, "l": 500}
+"""``size`` to episodes of play, and to test episodes of each policy."""
+TEST_SEED = 100_000
+"""First seed of the published test episodes."""
+
+# Entries of the observation ``features``: agent x y, velocity x y, block x y, cosine, sine.
+_BODY = PlanarFrame(origin=(4, 5), heading=(6, 7), points=((0, 1),), vectors=((2, 3),), actions=((0, 1),))
+_AIM = PlanarFrame(origin=(4, 5), heading=(6, 7), points=((0, 1),), vectors=((2, 3),), landmarks=((256.0, 256.0),))
+
+
+def push_t_config(size: str, seed: int) -> LoopConfig:
+    """The preset of this size."""
+    world, policy = world_config(size, seed, ("features",)), policy_config(size, seed)
+    world = replace(world, model=replace(world.model, frame=_BODY), window=1)
+    policy = replace(policy, actor=replace(policy.actor, frame=_AIM))
+    return LoopConfig("push-t", size, seed, (("play", PLAY[size]),), world, policy, EPISODES[size])
+
+
+def run_push_t(
+    config: LoopConfig, run: RunFolder, stage: Callable[[str, int, int], None], watch: Callable[[Report], None]
+) -> None:
+    """Everything but the report. ``stage(name, done, total)`` and ``watch`` are told where the job stands."""
+    task, clock = push_t(), _Clock(run)
+    dataset = clock("collect", lambda: _collect(task, config, run.path / "data", stage))
+    model = clock("fit", lambda: fit_world(run, dataset, config.world, watch))
+    world, observation = imagined_from(model, dataset, PushTReward())
+    actor = clock("train", lambda: train_policy(run, world, observation, config.policy, watch))
+    clock("evaluate", lambda: _evaluate(task, config, actor, run, stage))
+
+
+def _collect(task: Task, config: LoopConfig, out: Path, stage: Callable[[str, int, int], None]) -> Dataset:
+    for actor, episodes in config.collection:
+        first = config.seed * 1_000_000
+        seeds = range(first, first + episodes)
+        dataset = collect(task, actor, seeds, out, progress=lambda done, all_: stage("collect", done, all_))
+    return dataset
+
+
+def _evaluate(
+    task: Task, config: LoopConfig, actor: Actor, run: RunFolder, stage: Callable[[str, int, int], None]
+) -> dict[str, Evaluation]:
+    """The trained policy, the uniformly random one, the play and the scripted expert, on the same seeds."""
+    policies = {
+        "trained in imagination": actor,
+        "random": task.actor("random"),
+        "scripted play (the data)": task.actor("play"),
+        "scripted expert": task.actor("demonstrations"),
+    }
+    seeds = np.arange(TEST_SEED, TEST_SEED + config.episodes)
+    found = {}
+    for number, (name, policy) in enumerate(policies.items()):
+        stage("evaluate", number, len(policies))
+        found[name], _ = evaluate(policy, task.env(), seeds=seeds, length=task.length, metrics=task.metrics, name=name)
+    stage("evaluate", len(policies), len(policies))
+    record = [evaluation.to_json() for evaluation in found.values()]
+    ours, floor = found["trained in imagination"], found["random"]
+    difference = to_json(ours.versus(floor, task.headline))
+    run.write("evaluation.json", canonical({"policies": record, "difference": difference, "metric": task.headline}))
+    return found
+
+
+class _Clock:
+    """Adds up the seconds of each stage over all attempts, in the run folder."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+
+    def __call__(self, stage: str, work: Callable):
+        begun = time.perf_counter()
+        result = work()
+        spent = self._run.finished("seconds") or {}
+        self._run.finish("seconds", spent | {stage: spent.get(stage, 0.0) + time.perf_counter() - begun})
+        return result

@@ -1,0 +1,138 @@
+"""What each verb of the command line asks for. JAX-free; the Python functions take the same objects."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+Size = Literal["nano", "xs", "s", "m", "l"]
+Images = Literal["none", "png", "h264", "av1"]
+Play = Literal["random", "play", "demonstrations"]
+
+
+@dataclass(frozen=True)
+class Collect:
+    """Collect episodes of real interaction into a LeRobot v3 dataset.
+
+    Collecting into a folder that already holds a dataset of the same features appends to it; a collection that was
+    interrupted goes on with the episodes that are missing.
+    """
+
+    env: Positional[str]
+    """A registered environment (push-t, pendulum, ...), gym:ID for a Gymnasium one, or file.py:Class for your own."""
+    out: Path
+    """The dataset's folder."""
+    episodes: int = 50
+    """How many episodes."""
+    policy: Play = "random"
+    """Who acts: uniformly random actions, or for push-t scripted play or scripted demonstrations."""
+    seed: int = 0
+    """Seed of the first episode; episode k has seed + k."""
+    length: int | None = None
+    """Most steps of an episode. Default: the task's own, else 200."""
+    images: Images = "none"
+    """Whether to store camera images, and how (png is lossless)."""
+    vary: tuple[str, ...] = ()
+    """Factors of variation to randomise in each episode."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Learn a world model from a dataset, and examine it on held-out episodes."""
+
+    dataset: Positional[Path]
+    """A LeRobot v3.0 or v2.1 dataset."""
+    out: Path
+    """The run folder. The same command continues an interrupted run."""
+    size: Size = "s"
+    """One dial for width, members and updates."""
+    seed: int = 0
+    """Seed of the initial weights and of the batches."""
+    observations: tuple[str, ...] = ()
+    """Which observations to model (column names without "observation."). Default: all vectors."""
+    updates: int | None = None
+    """Gradient updates. Default: by size."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a policy inside a learned world, from the dataset's real states, by first-order gradients."""
+
+    world: Positional[Path]
+    """A world: the run folder of `diorama fit`, or its world/ folder."""
+    dataset: Path
+    """The dataset to take first states from."""
+    out: Path
+    """The run folder. The same command continues an interrupted run."""
+    size: Size = "s"
+    """One dial for the policy's width, worlds and updates."""
+    seed: int = 0
+    """Seed of the initial weights and of the imagined worlds."""
+    updates: int | None = None
+    """Policy updates. Default: by size."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Test a policy in a world: one episode per seed, each to its end, every metric with its interval."""
+
+    policy: Positional[str]
+    """A policy: the run folder of `diorama train`, its policy/ folder, or random, play, demonstrations."""
+    env: str = "push-t"
+    """A registered environment, gym:ID, or file.py:Class."""
+    episodes: int = 100
+    """How many episodes."""
+    seed: int = 100_000
+    """Seed of the first episode (Push-T's published test seeds start at 100000)."""
+    length: int | None = None
+    """Most steps of an episode. Default: the task's own, else 200."""
+    against: str | None = None
+    """A second policy; both are run on the same seeds and their paired difference is printed."""
+    out: Path | None = None
+    """Where to write the scores as JSON."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a whole loop: collect, fit, train in the learned world, evaluate in reality, and report.
+
+    The same command continues an interrupted run.
+    """
+
+    task: Positional[Literal["push-t"]]
+    """The task."""
+    size: Size = "s"
+    """One dial for data, model, policy and evaluation. nano: minutes, to see the loop; s: the default."""
+    seed: int = 0
+    """Seed of everything."""
+    out: Path | None = None
+    """The run folder. Default: runs/TASK-SIZE-SEED."""
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Show what a dataset holds: features, episodes, statistics, identity."""
+
+    dataset: Positional[Path]
+    """A LeRobot v3.0 or v2.1 dataset."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check a dataset thoroughly; every finding names the fault and the mend. Exit code 1 where one is an error."""
+
+    dataset: Positional[Path]
+    """A LeRobot v3.0 or v2.1 dataset."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """Turn a Diffusion-Policy zarr, a robomimic HDF5 or one of the known .npz files into a LeRobot v3 dataset."""
+
+    source: Positional[Path]
+    """The file or folder to read."""
+    out: Path
+    """The dataset's folder; it must not exist."""
+    format: Annotated[str | None, arg(metavar="NAME")] = None
+    """The source's format. Default: found out from the file."""

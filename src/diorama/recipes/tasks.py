@@ -1,0 +1,83 @@
+"""Tasks: a world of reality with its episode length, its metrics and who can act in it from the start."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diorama.core import Env, EnvSpec, HostEnv, Policy
+from diorama.core.errors import ConfigError
+from diorama.core.host_policy import HostPolicy
+from diorama.envs.adapters import from_gymnasium
+from diorama.envs.registered import ENVIRONMENTS, make
+from diorama.evaluate import Metric, episode_return
+from diorama.imagine.world import Reward
+from diorama.policies import RandomPolicy
+
+Actor = Policy | HostPolicy
+
+
+@dataclass(frozen=True)
+class Task:
+    """A named world of reality. ``actors`` build policies that need no training.
+
+    ``headline`` names the metric that reports lead with; ``length`` is the number of steps of an episode.
+    """
+
+    name: str
+    env: Callable[[], Env | HostEnv]
+    length: int
+    metrics: Mapping[str, Metric]
+    headline: str
+    actors: Mapping[str, Callable[[], Actor]] = field(default_factory=dict)
+
+    def actor(self, name: str) -> Actor:
+        """The actor called ``name``. Raises `ConfigError` naming those there are."""
+        if name == "random":
+            return RandomPolicy(self.env().spec)
+        if name not in self.actors:
+            raise ConfigError(f"{self.name!r} has no actor {name!r}; it has {sorted({'random', *self.actors})}.")
+        return self.actors[name]()
+
+
+def find_task(name: str, images: bool = False) -> Task:
+    """The task of a registered environment, of ``gym:ID``, or of ``file.py:Class`` (a Gymnasium class of your own)."""
+    if name == "push-t":
+        from diorama.recipes.push_t_task import push_t
+
+        return push_t(images)
+    if name in ENVIRONMENTS:
+        return plain_task(name, lambda: make(name))
+    if name.startswith("gym:"):
+        return plain_task(name, lambda: from_gymnasium(name.removeprefix("gym:")))
+    if ".py:" in name:
+        factory = _load(name)
+        return plain_task(name, lambda: from_gymnasium(factory))
+    raise ConfigError(f"No environment {name!r}; use one of {sorted(ENVIRONMENTS)}, gym:ID, or file.py:Class.")
+
+
+def plain_task(name: str, env: Callable[[], Env | HostEnv], length: int = 200) -> Task:
+    """A task scored by the sum of its rewards."""
+    return Task(name, env, length, {"return": episode_return}, "return")
+
+
+def _load(name: str) -> Callable[[], Any]:
+    file, _, attribute = name.rpartition(":")
+    if not Path(file).is_file():
+        raise ConfigError(f"There is no file {file}; name your environment as path/to/file.py:Class.")
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        raise ConfigError(f"{file} has no {attribute!r}; name a Gymnasium class or a function that makes one.")
+    return getattr(module, attribute)
+
+
+def reward_for(spec: EnvSpec) -> Reward | None:
+    """The analytic reward on predicted observations where the task gives one, else None: the model's reward head."""
+    if spec.name.startswith("pusht") and "features" in spec.observation:
+        from diorama.recipes.push_t_reward import PushTReward
+
+        return PushTReward()
+    return None
