@@ -1,4 +1,4 @@
-"""`Policy` acts, `Objective` scores. A planner is a `Policy` too."""
+"""`Policy` acts. A planner is a `Policy` too."""
 
 import abc
 from typing import Any
@@ -8,7 +8,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from diorama.core.env import Observation
 from diorama.core.module import Module
 from diorama.core.spec import EnvSpec
-from diorama.core.trajectory import Trajectory
 
 Memory = Any
 
@@ -23,11 +22,3 @@ class Policy(Module):
     @abc.abstractmethod
     def act(self, memory: Memory, observation: Observation, key: PRNGKeyArray) -> tuple[Float[Array, " A"], Memory]:
         """The action for this observation, and the next memory."""
-
-
-class Objective(Module):
-    """A score of a trajectory, larger is better."""
-
-    @abc.abstractmethod
-    def __call__(self, trajectory: Trajectory) -> Float[Array, ""]:
-        """The score of one trajectory."""
