@@ -1,6 +1,7 @@
 """A world model seen as an environment, and an environment seen as a world model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,15 +71,15 @@ class Imagined(Env):
 
 def as_env(
     model: WorldModel,
-    starts: Observation,
+    starts: Mapping[str, Any],
     *,
     reward: Reward | None = None,
     threshold: float = 0.5,
 ) -> Imagined:
     """Hand out a world model as an environment.
 
-    ``starts``: real observations ``[N, ...]`` by name to start from. ``reward``: an analytic reward of
-    ``(observation, action, next_observation)``; without it the model's reward head is used.
+    ``starts``: real observations ``[N, ...]`` by name to start from, NumPy or JAX arrays. ``reward``: an analytic
+    reward of ``(observation, action, next_observation)``; without it the model's reward head is used.
     """
     spec = EnvSpec(f"imagined {model.spec.name}", model.spec.observation, model.spec.action, model.spec.control_period)
     rewarded = AnalyticReward(reward) if reward else LearnedReward()

@@ -5,9 +5,9 @@ from diorama.models.config import EnsembleConfig
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import PolicyConfig, WorldConfig
 
-FIT_UPDATES = {"nano": 2000, "xs": 4000, "s": 10_000, "m": 30_000, "l": 100_000}
-POLICY_UPDATES = {"nano": 300, "xs": 1000, "s": 2000, "m": 4000, "l": 10_000}
-WORLDS = {"nano": 128, "xs": 256, "s": 256, "m": 512, "l": 1024}
+FIT_UPDATES = {"nano": 3000, "xs": 5000, "s": 8000, "m": 30_000, "l": 100_000}
+POLICY_UPDATES = {"nano": 2000, "xs": 3000, "s": 4000, "m": 8000, "l": 20_000}
+WORLDS = {"nano": 64, "xs": 64, "s": 128, "m": 256, "l": 1024}
 """``size`` to updates of the world, updates of the policy, and imagined worlds side by side."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from diorama.core.canonical import canonical, to_json
 from diorama.data import Dataset
-from diorama.evaluate import Evaluation, evaluate
+from diorama.evaluate import evaluate
 from diorama.learn.progress import Report
 from diorama.nn.planar_frame import PlanarFrame
 from diorama.policies import Actor
@@ -26,11 +26,14 @@ from diorama.recipes.push_t_task import push_t
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Task
 
-PLAY = {"nano": 150, "xs": 300, "s": 500, "m": 1000, "l": 4000}
+PLAY = {"nano": 160, "xs": 300, "s": 300, "m": 1000, "l": 4000}
 EPISODES = {"nano": 50, "xs": 100, "s": 200, "m": 200, "l": 500}
 """``size`` to episodes of play, and to test episodes of each policy."""
-TEST_SEED = 100_000
-"""First seed of the published test episodes."""
+TEST_SEED = 200_000
+"""First seed of the test episodes. The published ones, from 100000, were looked at while the recipe was tuned."""
+TRAINED = "trained in imagination"
+PUBLISHED = range(100_000, 100_050)
+"""The published test seeds (Diffusion Policy, arXiv 2303.04137)."""
 
 # Entries of the observation ``features``: agent x y, velocity x y, block x y, cosine, sine.
 _BODY = PlanarFrame(origin=(4, 5), heading=(6, 7), points=((0, 1),), vectors=((2, 3),), actions=((0, 1),))
@@ -67,25 +70,25 @@ def _collect(task: Task, config: LoopConfig, out: Path, stage: Callable[[str, in
 
 def _evaluate(
     task: Task, config: LoopConfig, actor: Actor, run: RunFolder, stage: Callable[[str, int, int], None]
-) -> dict[str, Evaluation]:
+) -> None:
     """The trained policy, the uniformly random one, the play and the scripted expert, on the same seeds."""
     policies = {
-        "trained in imagination": actor,
+        TRAINED: actor,
         "random": task.actor("random"),
         "scripted play (the data)": task.actor("play"),
         "scripted expert": task.actor("demonstrations"),
     }
-    seeds = np.arange(TEST_SEED, TEST_SEED + config.episodes)
-    found = {}
-    for number, (name, policy) in enumerate(policies.items()):
-        stage("evaluate", number, len(policies))
-        found[name], _ = evaluate(policy, task.env(), seeds=seeds, length=task.length, metrics=task.metrics, name=name)
-    stage("evaluate", len(policies), len(policies))
-    record = [evaluation.to_json() for evaluation in found.values()]
-    ours, floor = found["trained in imagination"], found["random"]
-    difference = to_json(ours.versus(floor, task.headline))
-    run.write("evaluation.json", canonical({"policies": record, "difference": difference, "metric": task.headline}))
-    return found
+    rows = [(name, policy, np.arange(TEST_SEED, TEST_SEED + config.episodes)) for name, policy in policies.items()]
+    rows.append((f"{TRAINED}, published seeds", actor, np.asarray(PUBLISHED)))
+    found = []
+    for number, (name, policy, seeds) in enumerate(rows):
+        stage("evaluate", number, len(rows))
+        scores, _ = evaluate(policy, task.env(), seeds=seeds, length=task.length, metrics=task.metrics, name=name)
+        found.append(scores)
+    stage("evaluate", len(rows), len(rows))
+    difference = to_json(found[0].versus(found[1], task.headline))
+    record = {"policies": [scores.to_json() for scores in found], "difference": difference, "metric": task.headline}
+    run.write("evaluation.json", canonical(record))
 
 
 class _Clock:
