@@ -28,7 +28,7 @@ docs: $(STAMP) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP) ## measure what BENCHMARKS.md lists
-	for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
+	for script in $(wildcard benchmarks/*/run.py); do $(BIN)/python $$script; done
 
 lock: ## make constraints.txt again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \

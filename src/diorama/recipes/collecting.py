@@ -10,7 +10,7 @@ import numpy as np
 from diorama.core import Env, HostEnv, Trajectory
 from diorama.core.env import Scenario
 from diorama.core.spec import ScenarioSpace
-from diorama.data import Dataset, DatasetWriter, trajectory_features, write_trajectories
+from diorama.data import Dataset, DatasetWriter, features_of, trajectory_features, write_trajectories
 from diorama.evaluate import run_episodes
 from diorama.recipes.tasks import Task
 
@@ -82,7 +82,7 @@ def _writer(env: Env | HostEnv, trajectory: Trajectory, out: Path, images: str) 
     return DatasetWriter(
         out,
         fps=1.0 / env.spec.control_period,
-        features=trajectory_features(trajectory),
+        features=trajectory_features(trajectory) | features_of(env.spec),
         images="png" if images == "none" else images,
         spec=env.spec,
     )
