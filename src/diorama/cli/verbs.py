@@ -13,7 +13,7 @@ from diorama.policies import load as load_policy
 from diorama.recipes import requests
 from diorama.recipes.collecting import collect as collect_episodes
 from diorama.recipes.loop import POLICY, WORLD, find_artifact, fit_world, imagined_from, train_policy
-from diorama.recipes.presets import policy_config, world_config
+from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
 from diorama.recipes.run_folder import RunFolder, write_atomically
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
@@ -44,8 +44,9 @@ def collect(request: requests.Collect) -> int:
 
 def fit(request: requests.Fit) -> int:
     """Learn a world from a dataset."""
-    config = world_config(request.size, request.seed, request.observations, request.updates)
     dataset = Dataset.open(request.dataset)
+    structure = structure_of(dataset.spec())
+    config = world_config(request.size, request.seed, request.observations, request.updates, structure)
     settings = {"verb": "fit", "dataset": dataset.identity, "world": to_json(config)}
     with RunFolder(request.out, settings) as run, Display() as display:
         fit_world(run, dataset, config, display.learning)
@@ -57,9 +58,9 @@ def fit(request: requests.Fit) -> int:
 
 def train(request: requests.Train) -> int:
     """Train a policy in a learned world."""
-    config = policy_config(request.size, request.seed, request.updates)
     place = find_artifact(request.world, WORLD)
     dataset, model = Dataset.open(request.dataset), load_model(place)
+    config = policy_config(request.size, request.seed, request.updates, structure_of(model.spec))
     settings = {"verb": "train", "dataset": dataset.identity, "world": str(place), "policy": to_json(config)}
     reward = reward_for(model.spec)
     with RunFolder(request.out, settings) as run, Display() as display:

@@ -84,5 +84,6 @@ def _writer(env: Env | HostEnv, trajectory: Trajectory, out: Path, images: str) 
         fps=1.0 / env.spec.control_period,
         features=trajectory_features(trajectory) | features_of(env.spec),
         images="png" if images == "none" else images,
+        robot_type=env.spec.name,
         spec=env.spec,
     )

@@ -6,7 +6,6 @@ The policy sees no demonstration and takes no step in reality before the test. T
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,11 @@ from diorama.core.canonical import canonical, to_json
 from diorama.data import Dataset
 from diorama.evaluate import evaluate
 from diorama.learn.progress import Report
-from diorama.nn.planar_frame import PlanarFrame
 from diorama.policies import Actor
 from diorama.recipes.collecting import collect
 from diorama.recipes.config import LoopConfig
 from diorama.recipes.loop import fit_world, imagined_from, train_policy
-from diorama.recipes.presets import policy_config, world_config
+from diorama.recipes.presets import PUSH_T, policy_config, world_config
 from diorama.recipes.push_t_reward import PushTReward
 from diorama.recipes.push_t_task import push_t
 from diorama.recipes.run_folder import RunFolder
@@ -35,16 +33,11 @@ TRAINED = "trained in imagination"
 PUBLISHED = range(100_000, 100_050)
 """The published test seeds (Diffusion Policy, arXiv 2303.04137)."""
 
-# Entries of the observation ``features``: agent x y, velocity x y, block x y, cosine, sine.
-_BODY = PlanarFrame(origin=(4, 5), heading=(6, 7), points=((0, 1),), vectors=((2, 3),), actions=((0, 1),))
-_AIM = PlanarFrame(origin=(4, 5), heading=(6, 7), points=((0, 1),), vectors=((2, 3),), landmarks=((256.0, 256.0),))
-
 
 def push_t_config(size: str, seed: int) -> LoopConfig:
     """The preset of this size."""
-    world, policy = world_config(size, seed, ("features",)), policy_config(size, seed)
-    world = replace(world, model=replace(world.model, frame=_BODY), window=1)
-    policy = replace(policy, actor=replace(policy.actor, frame=_AIM))
+    world = world_config(size, seed, structure=PUSH_T)
+    policy = policy_config(size, seed, structure=PUSH_T)
     return LoopConfig("push-t", size, seed, (("play", PLAY[size]),), world, policy, EPISODES[size])
 
 

@@ -14,6 +14,7 @@ from diorama.envs.registered import ENVIRONMENTS, make
 from diorama.evaluate import Metric, episode_return
 from diorama.imagine.world import Reward
 from diorama.policies import RandomPolicy
+from diorama.recipes.presets import PUSH_T, structure_of
 
 Actor = Policy | HostPolicy
 
@@ -76,7 +77,7 @@ def _load(name: str) -> Callable[[], Any]:
 
 def reward_for(spec: EnvSpec) -> Reward | None:
     """The analytic reward on predicted observations where the task gives one, else None: the model's reward head."""
-    if spec.name.startswith("pusht") and "features" in spec.observation:
+    if structure_of(spec) is PUSH_T:
         from diorama.recipes.push_t_reward import PushTReward
 
         return PushTReward()
