@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "config": ("EnsembleConfig",),
         "ensemble": ("Ensemble",),
+        "rssm": ("RSSM", "RSSMConfig"),
         "check": ("check_model",),
         "artifact": ("BUILDERS", "build", "load", "save"),
     },

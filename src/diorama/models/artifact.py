@@ -7,8 +7,9 @@ from diorama.core import ConfigError, EnvSpec, WorldModel
 from diorama.core.artifact import Builder, load_artifact, save_artifact
 from diorama.models.config import EnsembleConfig
 from diorama.models.ensemble import Ensemble
+from diorama.models.rssm import RSSM, RSSMConfig
 
-BUILDERS = {"ensemble": Builder(EnsembleConfig, Ensemble.build)}
+BUILDERS = {"ensemble": Builder(EnsembleConfig, Ensemble.build), "rssm": Builder(RSSMConfig, RSSM.build)}
 """Kind to its builder. A new kind of model is a new entry."""
 
 

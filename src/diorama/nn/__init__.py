@@ -5,9 +5,16 @@ from diorama.core.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "block_gru": ("BlockGRU", "BlockLinear"),
+        "categorical": ("Categorical",),
+        "convolution": ("Convolution", "depth_to_space", "space_to_depth"),
         "distributions": ("SquashedNormal", "gaussian_negative_log_likelihood", "soft_clip"),
         "features": ("Features",),
         "initialisers": ("orthogonal",),
+        "fan_in": ("fan_in_normal",),
+        "normed_mlp": ("Dense", "NormedMLP"),
+        "rms_norm": ("RMSNorm",),
+        "two_hot": ("TwoHot",),
         "mlp": ("MLP", "layer_norm", "nothing"),
         "normaliser": ("Normaliser",),
         "planar": ("action_to_frame", "from_frame", "lift", "normalise_heading", "rotate", "to_frame"),
