@@ -326,3 +326,18 @@ def test_channels_first_pictures_are_understood():
     assert Feature("image", (3, 16, 24), ("channels", "height", "width")).frame_shape == (16, 24, 3)
     assert Feature("video", (3, 16, 24)).frame_shape == (16, 24, 3)
     assert Feature("video", (16, 24, 3)).frame_shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize("name", [ROWS, "meta/stats.json", "meta/info.json", "meta/tasks.parquet", DATA])
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(root: Path, name: str) -> None:
+    (root / name).unlink()
+    os.mkfifo(root / name)
+    with pytest.raises(DataError):
+        _ = Dataset.open(root).stats
+
+
+@pytest.mark.parametrize("entry", [[0, 0], {"mean": ["a"]}, {"mean": [[1], [1, 2]]}, 3])
+def test_statistics_that_are_not_numbers_are_refused(root: Path, entry: object) -> None:
+    (root / "meta/stats.json").write_text(json.dumps({"action": entry}))
+    with pytest.raises(DataError, match=r"stats\.json"):
+        _ = Dataset.open(root).stats

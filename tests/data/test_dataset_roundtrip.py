@@ -1,3 +1,4 @@
+import json
 import tempfile
 from pathlib import Path
 
@@ -262,3 +263,51 @@ def test_an_empty_dataset_opens(tmp_path):
     dataset = Dataset.open(tmp_path / "d")
     assert dataset.num_episodes == 0 and dataset.column("action").shape == (0, 2) and dataset.stats == {}
     assert check_dataset(tmp_path / "d") == []
+
+
+def test_a_column_with_several_axes_has_the_statistics_of_lerobot(tmp_path: Path) -> None:
+    """LeRobot 0.4.4 counts a column [T, 3, 2] over T and 3, and reads no dataset whose episodes differ in that."""
+    root = tmp_path / "d"
+    grid = {"observation.grid": {"dtype": "float32", "shape": [3, 2], "names": None}}
+    values = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    with DatasetWriter(root, fps=10, features=grid) as writer:
+        writer.append({"observation.grid": values}, task="look")
+        writer.append({"observation.grid": values + 24}, task="look")
+    dataset, both = Dataset.open(root), np.concatenate([values, values + 24])
+    np.testing.assert_allclose(dataset.stats["observation.grid"]["mean"], both.mean((0, 1)))
+    np.testing.assert_allclose(dataset.stats["observation.grid"]["std"], both.std((0, 1)))
+    assert dataset.episode_stats(1)["observation.grid"]["min"].tolist() == [24.0, 25.0]
+    require_sound(root)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_appending_where_the_statistics_are_of_each_entry_or_broken(tmp_path: Path, broken: bool) -> None:
+    """Datasets that were converted from v2.1 hold statistics of each entry; ours cannot join those."""
+    root = tmp_path / "d"
+    grid = {"observation.grid": {"dtype": "float32", "shape": [3, 2], "names": None}}
+    values = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    with DatasetWriter(root, fps=10, features=grid) as writer:
+        writer.append({"observation.grid": values}, task="look")
+    path = root / "meta/stats.json"
+    stats = json.loads(path.read_text())
+    theirs = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0), "std": values.std(0)}
+    entry = {name: value.tolist() for name, value in theirs.items()} | {"count": [4]}
+    path.write_text(json.dumps(stats | {"observation.grid": {"mean": [0.0]} if broken else entry}))
+    (root / "meta/diorama.json").unlink()
+    warned = [finding for finding in check_dataset(root) if finding.severity == "warning"]
+    assert len(warned) == int(broken)
+    with DatasetWriter.extend(root) as writer:
+        writer.append({"observation.grid": values + 24}, task="look")
+    found, both = Dataset.open(root).stats["observation.grid"], np.concatenate([values, values + 24])
+    np.testing.assert_allclose(found["mean"], both.mean((0, 1)))
+    np.testing.assert_allclose(found["std"], both.std((0, 1)))
+
+
+def test_statistics_are_counted_where_their_file_is_missing(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    episodes = make(root)
+    (root / "meta/stats.json").unlink()
+    (root / "meta/diorama.json").unlink()
+    actions = np.concatenate([columns["action"] for columns in episodes])
+    np.testing.assert_allclose(Dataset.open(root).stats["action"]["mean"], actions.mean(0), rtol=1e-6)
+    assert "There are no statistics of 'action'" in "".join(map(str, check_dataset(root)))

@@ -9,11 +9,12 @@ import numpy as np
 
 from diorama.core.errors import DataError
 from diorama.data.dataset import Dataset
+from diorama.data.features import Feature
 from diorama.data.identity import hamming_distance, near_duplicates
 from diorama.data.pending import FOLDER
 from diorama.data.sealing import dataset_files
 from diorama.data.side import SIDE_FILE
-from diorama.data.statistics import column_stats, merge
+from diorama.data.statistics import Stats, column_stats
 
 Severity = Literal["error", "warning", "note"]
 _PERCEPT_BITS = 4
@@ -106,19 +107,30 @@ def _stats(dataset: Dataset) -> Iterator[Finding]:
     mend = "compute them again"
     if not dataset.num_episodes:
         return
-    known = dataset.stats
+    stored = dataset.info.codebase_version == "v2.1" or (dataset.path / "meta/stats.json").exists()
+    known = dataset.stats if stored else {}
     for key, feature in dataset.info.features.items():
         if feature.is_camera or feature.dtype == "string":
             continue
         if key not in known or "mean" not in known[key]:
             yield Finding("warning", f"There are no statistics of {key!r}", mend)
-            continue
-        true = merge([column_stats(feature, dataset.column(key))])
-        scale = np.maximum(np.abs(true["max"] - true["min"]), 1e-6 * np.maximum(1.0, np.abs(true["max"])))
-        names = ("min", "max", "mean", "std")
-        same_shape = all(np.shape(known[key].get(name)) == true[name].shape for name in names)
-        if not same_shape or any((np.abs(known[key][name] - true[name]) > 1e-3 * scale).any() for name in names):
+        elif not any(_agree(known[key], true) for true in _true(feature, dataset.column(key))):
             yield Finding("warning", f"The statistics of {key!r} are not those of the data", mend)
+
+
+def _true(feature: Feature, values: np.ndarray) -> Iterator[Stats]:
+    """The statistics as `column_stats` takes them, and of each entry on its own, as LeRobot did before v3.0."""
+    yield column_stats(feature, values)
+    if len(feature.shape) > 1:
+        entries = column_stats(Feature(feature.dtype, (values[0].size,)), values.reshape(len(values), -1))
+        yield {name: value if name == "count" else value.reshape(feature.shape) for name, value in entries.items()}
+
+
+def _agree(known: Stats, true: Stats) -> bool:
+    scale = np.maximum(np.abs(true["max"] - true["min"]), 1e-6 * np.maximum(1.0, np.abs(true["max"])))
+    names = ("min", "max", "mean", "std")
+    same_shape = all(np.shape(known.get(name)) == true[name].shape for name in names)
+    return same_shape and all((np.abs(known[name] - true[name]) <= 1e-3 * scale).all() for name in names)
 
 
 def _files(dataset: Dataset) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ from diorama.data.parquet import ParquetReader
 from diorama.data.pending import settle
 from diorama.data.png import decode_picture
 from diorama.data.side import Bounds, Side, read_side, verify_file
-from diorama.data.statistics import Stats, from_lists, merge_all
+from diorama.data.statistics import Stats, column_stats, from_lists, merge_all
 from diorama.data.v21 import read_episodes_v21, read_stats_v21
 from diorama.data.video import VideoReader
 
@@ -206,18 +206,25 @@ class Dataset:
 
     @cached_property
     def stats(self) -> dict[str, Stats]:
-        """Statistics of the whole dataset by feature, from its files. Raises `DataError`."""
+        """Statistics of the whole dataset by feature, from its files; of the plain columns where the file is missing.
+
+        Raises `DataError`.
+        """
         if self.info.codebase_version == "v2.1":
             total: dict[str, Stats] = {}
             for part in read_stats_v21(self.path, self.info):
                 total = merge_all(total, part)
             return total
         path = inside(self.path, "meta/stats.json")
-        if not path.exists() and not self.num_episodes:
-            return {}
+        if not path.exists():
+            return self._counted() if self.num_episodes else {}
         raw = read_json(path)
         with refusing(path):
             return from_lists(raw)
+
+    def _counted(self) -> dict[str, Stats]:
+        plain = {key: f for key, f in self.info.features.items() if not f.is_camera and f.dtype != "string"}
+        return {key: column_stats(feature, self.column(key)) for key, feature in plain.items()}
 
     def episode_stats(self, episode: int) -> dict[str, Stats]:
         """Statistics of one episode by feature, from the dataset's files. Raises `DataError`."""

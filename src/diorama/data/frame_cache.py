@@ -37,7 +37,7 @@ class FrameCache:
     cache folder where the dataset is read-only. ``quiet`` silences the size and the progress bar on stderr.
     """
 
-    directory: Path | None = None
+    directory: str | Path | None = None
     quiet: bool = False
 
     def open(self, source: EpisodeSource, key: str) -> np.ndarray:
@@ -63,7 +63,7 @@ class FrameCache:
 
     def _home(self, source: EpisodeSource) -> Path:
         if self.directory is not None:
-            return _writable(self.directory) or _refuse(self.directory)
+            return _writable(Path(self.directory)) or _refuse(Path(self.directory))
         user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diorama" / "frames"
         return _writable(Path(source.path) / ".cache" / "frames") or _writable(user) or _refuse(user)
 

@@ -70,6 +70,8 @@ def parse_json(content: str | bytes, what: str | Path) -> dict[str, Any]:
 
 def read_bytes(path: Path, limit: int = JSON_BYTES) -> bytes:
     """The bytes of a file of at most ``limit`` bytes; raises `DataError` before a larger one is read."""
+    # A pipe or a device would be waited for without end.
+    require(path.is_file() or not path.exists(), f"{path} is no plain file; refused.")
     with refusing(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         require(size <= limit, f"{path} has {size} bytes, more than the {limit} allowed for such a file; refused.")

@@ -18,7 +18,7 @@ from diorama.data.parquet import ParquetReader, data_schema, tasks_table, write_
 from diorama.data.pending import STAGED, PendingEpisode, commit
 from diorama.data.sealing import dataset_files
 from diorama.data.side import SIDE_FILE, Side, file_digest
-from diorama.data.statistics import NAMES, merge_all, to_lists
+from diorama.data.statistics import NAMES, Stats, column_stats, merge_all, stats_shape, to_lists
 from diorama.data.video import join_videos, stream_header
 
 Place = tuple[int, int]
@@ -66,7 +66,7 @@ def merge_waiting(dataset: Dataset, waiting: Sequence[PendingEpisode], tasks: Se
             places[f"videos/{key}"], origins[key] = _merge_videos(dataset, stage, waiting, key)
     _merge_rows(dataset, stage, waiting, places, origins)
     write_table(stage.path(_TASKS), [tasks_table(tasks)], tasks_table(tasks).schema)
-    total = {} if not dataset.num_episodes else dataset.stats
+    total = {} if not dataset.num_episodes else _joinable(dataset)
     for episode in waiting:
         known = {key: stats for key, stats in episode.stats.items() if key in total or not dataset.num_episodes}
         total = total | merge_all({key: total[key] for key in known if key in total}, known)
@@ -77,6 +77,23 @@ def merge_waiting(dataset: Dataset, waiting: Sequence[PendingEpisode], tasks: Se
     stage.json(_INFO, grown.to_json())
     _merge_side(dataset, stage, waiting)
     commit(root, stage.names, count)
+
+
+def _joinable(dataset: Dataset) -> dict[str, Stats]:
+    """The dataset's statistics, counted anew where those of new episodes could not join them: incomplete, odd shape."""
+    found = {}
+    for key, stats in dataset.stats.items():
+        feature = dataset.info.features.get(key)
+        if feature is None or _has_shape(stats, stats_shape(feature)):
+            found[key] = stats
+        elif not feature.is_camera and feature.dtype != "string":
+            found[key] = column_stats(feature, dataset.column(key))
+    return found
+
+
+def _has_shape(stats: Stats, shape: tuple[int, ...]) -> bool:
+    whole = all(np.shape(stats[name]) == shape for name in stats if name != "count")
+    return whole and {"min", "max", "mean", "std", "count"} <= stats.keys()
 
 
 def _merge_side(dataset: Dataset, stage: _Stage, waiting: Sequence[PendingEpisode]) -> None:
@@ -214,7 +231,7 @@ def _rows_schema(features: Mapping[str, Feature]) -> pa.Schema:
             fields += [(f"videos/{key}/{name}", counter) for name in ("chunk_index", "file_index")]
             fields += [(f"videos/{key}/{name}", number) for name in ("from_timestamp", "to_timestamp")]
     for key, feature in features.items():
-        depth = 3 if feature.is_camera else len(feature.disk_shape)
+        depth = len(stats_shape(feature))
         for name in NAMES:
             kind = counter if name == "count" else number
             for _ in range(1 if name == "count" else depth):

@@ -115,6 +115,8 @@ class ParquetReader:
 
     def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
+        # A pipe or a device would be waited for without end.
+        require(content is not None or path.is_file(), f"{path} is missing or no plain file; restore it from a copy.")
         with refusing(path):
             self.size = path.stat().st_size if content is None else len(content)
             source = path if content is None else io.BytesIO(content)

@@ -2,7 +2,8 @@
 
 Means and variances merge exactly (Chan, Golub and LeVeque, 1983, "Algorithms for computing the sample variance").
 Merged quantiles are averages weighted by count, which is LeRobot's convention and an approximation.
-Pictures are counted in [0, 1] over sampled frames, with shape (C, 1, 1).
+Pictures are counted in [0, 1] over sampled frames, with shape (C, 1, 1). A column with several axes is counted over all
+of them but the last, as LeRobot 0.4.4 does, which reads no dataset whose episodes differ in that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +26,16 @@ def sampled_frames(length: int) -> np.ndarray:
 
 
 def column_stats(feature: Feature, values: np.ndarray) -> Stats:
-    """Statistics of one episode's column [T, *shape]; float64 of the feature's shape ((1,) for a scalar)."""
+    """Statistics of one episode's column [T, *shape]; float64 of `stats_shape`."""
     if feature.is_camera:
         return _picture_stats(values)
-    flat = values.astype(np.float64).reshape(len(values), *feature.disk_shape)
-    return _stats(flat, 0, len(flat), feature.disk_shape)
+    shape = stats_shape(feature)
+    return _stats(values.astype(np.float64).reshape(-1, *shape), 0, len(values), shape)
+
+
+def stats_shape(feature: Feature) -> tuple[int, ...]:
+    """The shape of a feature's statistics: (1,) for a scalar, (C, 1, 1) for a camera, else its last axis."""
+    return (feature.frame_shape[2], 1, 1) if feature.is_camera else feature.disk_shape[-1:]
 
 
 def _picture_stats(frames: np.ndarray) -> Stats:
@@ -80,7 +86,17 @@ def to_lists(stats: Mapping[str, Stats]) -> dict[str, dict[str, list]]:
 
 
 def from_lists(stats: Mapping[str, Mapping[str, list]]) -> dict[str, Stats]:
-    """Statistics from nested lists; names that are not in `NAMES` are left out."""
+    """Statistics from nested lists; names that are not in `NAMES` are left out.
+
+    Raises `ValueError` or `TypeError` for what is not made of numbers.
+    """
+    if not all(isinstance(entry, Mapping) for entry in (stats, *stats.values())):
+        raise TypeError("statistics of a feature must be named")
     return {
-        key: {name: np.asarray(value) for name, value in entry.items() if name in NAMES} for key, entry in stats.items()
+        key: {
+            name: np.asarray(value, np.int64 if name == "count" else np.float64)
+            for name, value in entry.items()
+            if name in NAMES
+        }
+        for key, entry in stats.items()
     }
