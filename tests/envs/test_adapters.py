@@ -319,3 +319,36 @@ def test_one_object_is_one_world_and_cannot_go_back() -> None:
     world.step(old, np.zeros((1, 2), np.float32))
     with pytest.raises(DioramaError, match="cannot go back"):
         world.step(old, np.zeros((1, 2), np.float32))
+
+
+class Broken(gymnasium.Env):
+    """Shows what it was told to from its second step on."""
+
+    metadata = {"render_fps": 10}
+    observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+
+    def __init__(self, shown, reward=0.0):
+        self.shown, self.given = np.asarray(shown, np.float32), reward
+
+    def reset(self, *, seed=None, options=None):
+        self.count = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self.count += 1
+        late = self.count > 1
+        return (self.shown if late else np.zeros(2, np.float32)), (self.given if late else 0.0), False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"shown": [0.0, np.nan]}, "Observation 'state' of 'Broken' is NaN or infinite in world 0 after 2 steps"),
+        ({"shown": [0.0, 0.0], "reward": np.inf}, "The reward of 'Broken' is NaN or infinite in world 0 after 2 steps"),
+        ({"shown": [0.0, 0.0, 0.0]}, r"has shape \(3,\), its space says \(2,\)"),
+    ],
+)
+def test_a_world_that_breaks_its_own_spec_is_named_and_not_the_policy(parts: dict, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        run_host(from_gymnasium(lambda: Broken(**parts)), Constant(jnp.zeros(2)), [0], 5)

@@ -86,7 +86,14 @@ class GymnasiumEnv(TruncatingHostEnv):
 
     def _cast(self, observation: Any) -> Observation:
         named = observation if isinstance(observation, dict) else {next(iter(self.spec.observation)): observation}
-        return {name: np.array(named[name], dtype=spec.dtype) for name, spec in self.spec.observation.items()}
+        cast = {name: np.array(named[name], dtype=spec.dtype) for name, spec in self.spec.observation.items()}
+        for name, spec in self.spec.observation.items():
+            if cast[name].shape[1:] != spec.shape:
+                raise SpecError(
+                    f"Observation {name!r} of {self.spec.name!r} has shape {cast[name].shape[1:]}, its space says "
+                    f"{spec.shape}; correct the environment's observation_space."
+                )
+        return cast
 
 
 def from_gymnasium(
@@ -266,7 +273,8 @@ def _control_period(single: Any) -> float:
     if rate := single.metadata.get("render_fps"):
         return 1.0 / float(rate)
     raise SpecError(
-        "The environment tells neither dt nor render_fps; give from_gymnasium its control_period in seconds."
+        "The environment tells neither dt nor render_fps; set metadata['render_fps'] in its class, or give "
+        "from_gymnasium its control_period in seconds."
     )
 
 

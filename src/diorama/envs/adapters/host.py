@@ -34,7 +34,8 @@ def run_host(
     or a leading axis N.
 
     An episode depends on its seed, never on the other seeds in the batch. Interrupting the loop (Ctrl-C) leaves nothing
-    half done: the next call resets every world. Raises `SpecError` for an action out of its bounds or not finite.
+    half done: the next call resets every world. Raises `SpecError` for an action out of its bounds or not finite, and
+    for an observation or a reward that is not finite.
     """
     seeds = _check_seeds(seeds, length)
     scenario = complete_scenario(env.spec.scenario, scenario, len(seeds))
@@ -117,8 +118,10 @@ class _Record:
         low, high = spec.action.bounds()
         self.last_action = np.broadcast_to(np.clip(0.0, low, high), (count, spec.action.size)).astype(spec.action.dtype)
         self.step = 0
+        self._world = spec.name
         for name, array in first.items():
             self.observation[name][:, 0] = array
+        self._check_finite(0)
 
     def latest(self) -> dict[str, np.ndarray]:
         """The newest observation of each world, a copy: a policy may write into it."""
@@ -135,7 +138,18 @@ class _Record:
         for name, array in self.observation.items():
             array[:, t + 1] = array[:, t]
             array[live, t + 1] = np.asarray(seen[name])[live]
+        self._check_finite(t + 1)
         self.step = t + 1
+
+    def _check_finite(self, t: int) -> None:
+        """A policy would only hand the NaN on, and be blamed for it."""
+        shown = {f"Observation {name!r}": array[:, t] for name, array in self.observation.items()}
+        for what, values in (shown | ({"The reward": self.reward[:, t - 1]} if t else {})).items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                world = int(np.argwhere(~np.isfinite(values))[0, 0])
+                raise SpecError(
+                    f"{what} of {self._world!r} is NaN or infinite in world {world} after {t} steps; mend the world."
+                )
 
     def trajectory(self, scenario: dict[str, np.ndarray]) -> Trajectory:
         """What was recorded; the steps after the last one repeat it."""

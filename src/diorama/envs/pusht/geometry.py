@@ -70,10 +70,3 @@ def outline(position: np.ndarray, angle: np.ndarray, scale: np.ndarray | float =
 def centre_of_gravity(position: np.ndarray, angle: np.ndarray, scale: np.ndarray | float = DEFAULT_SCALE) -> np.ndarray:
     """The point about which the block turns, [..., 2] in pixels."""
     return place(np.array([UNIT_CENTRE]), position, angle, scale)[..., 0, :]
-
-
-def position_from_centre(
-    centre: np.ndarray, angle: np.ndarray, scale: np.ndarray | float = DEFAULT_SCALE
-) -> np.ndarray:
-    """The origin of the tee's frame [..., 2] for a centre of gravity [..., 2]; inverse of `centre_of_gravity`."""
-    return np.asarray(centre, np.float64) - centre_of_gravity(np.zeros_like(centre, np.float64), angle, scale)

@@ -37,9 +37,9 @@ def _chipmunk() -> tuple[Any, Any]:
         import pymunk
         from pymunk._chipmunk_cffi import ffi, lib
     except ImportError as error:
-        raise DioramaError("Push-T runs in Chipmunk: install it with `pip install diorama[pusht]`.") from error
+        raise DioramaError("Push-T runs in Chipmunk: install it with `pip install 'diorama[pusht]'`.") from error
     if int(pymunk.version.split(".")[0]) >= 7:
-        raise DioramaError(f"Push-T needs pymunk below 7, not {pymunk.version}: `pip install diorama[pusht]` pins it.")
+        raise DioramaError(f"Push-T needs pymunk below 7, not {pymunk.version}: `pip install 'diorama[pusht]'`.")
     return ffi, lib
 
 

@@ -1,4 +1,4 @@
-"""Push-T play: aimless pushes all around the block, and random moves biased towards it."""
+"""Push-T play: loosely aimed pushes all around the block, in a share of its time near the goal, and random moves."""
 
 import dataclasses
 from dataclasses import dataclass, field
