@@ -12,7 +12,7 @@ from diorama.core.spec import EnvSpec
 Scenario = dict[str, Any]
 """A value for each named factor of the env's `ScenarioSpace`."""
 State = Any
-Observation = dict[str, Shaped[Array, "..."]]
+Observation = dict[str, Shaped[Array | np.ndarray, "..."]]
 
 
 class Env(Module):

@@ -9,7 +9,7 @@ import numpy as np
 
 from diorama.core import Env, HostEnv, Policy, Trajectory, filter_jit
 from diorama.core.env import Scenario
-from diorama.core.errors import ConfigError
+from diorama.core.errors import ConfigError, SpecError
 from diorama.core.host_policy import HostPolicy
 from diorama.envs.adapters import run_host
 from diorama.envs.adapters.host import Progress, complete_scenario
@@ -38,8 +38,8 @@ class Evaluation:
 
     def versus(self, other: "Evaluation", metric: str, level: float = 0.95) -> Estimate:
         """The mean difference to another policy on the same seeds."""
-        if self.seeds != other.seeds or self.world != other.world:
-            raise ConfigError("Compare evaluations in one world on the same seeds; run both with --seed alike.")
+        if (self.seeds, self.world, self.length) != (other.seeds, other.world, other.length):
+            raise ConfigError("Compare evaluations in one world on the same seeds and length; run both alike.")
         return intervals.paired_difference(self.scores[metric], other.scores[metric], level)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def run_episodes(
     """One episode for each seed in a world of either kind, as NumPy arrays [N, ...].
 
     A scenario value is shared by all worlds or has a leading axis N. Raises `ConfigError` where a `HostPolicy` meets a
-    world in JAX.
+    world in JAX, `SpecError` for seeds outside 0 .. 2^32 - 1 and lengths below 1.
     """
     if isinstance(env, HostEnv):
         return run_host(env, policy, seeds, length, scenario, progress)
@@ -95,8 +95,18 @@ def run_episodes(
         raise ConfigError(
             f"{type(policy).__name__} acts on the host and {env.spec.name!r} runs in JAX; use a core Policy."
         )
+    seeds = _checked(seeds, length)
     scenario = complete_scenario(env.spec.scenario, scenario, len(seeds))
-    return jax.tree.map(np.asarray, _run(env, policy, np.asarray(seeds, np.uint32), length, scenario))
+    return jax.tree.map(np.asarray, _run(env, policy, seeds, length, scenario))
+
+
+def _checked(seeds: np.ndarray, length: int) -> np.ndarray:
+    array = np.asarray(seeds)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= 2**32:
+        raise SpecError(f"Seeds must be a list of at least one integer from 0 to 2^32 - 1, not {seeds!r}.")
+    if length < 1:
+        raise SpecError(f"A length of {length} steps is no episode; give at least 1.")
+    return array.astype(np.uint32)
 
 
 @filter_jit

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from diorama.core import Env, Policy, Trajectory
 from diorama.core.env import Scenario, State
+from diorama.core.errors import SpecError
 from diorama.imagine.gradient import Gradient, Stop
 
 
@@ -27,8 +28,11 @@ def rollout(
 
     One world at a time; a batch is ``jax.vmap`` at the call. After the end the state is kept and ``mask`` is False.
     ``gradient`` is `Stop`, `Through` or `Decoupled`. ``scenario`` is recorded, not applied (``env.reset`` does that).
+    Raises `SpecError` for a length below 1.
     The body is rematerialised, so a gradient's memory grows with the carry alone, not with the work of a step.
     """
+    if length < 1:
+        raise SpecError(f"A length of {length} steps is no rollout; give at least 1.")
     start_key, scan_key = jax.random.split(key)
     carry = gradient.start(env, start, start_key)
     first = env.observe(carry[0])

@@ -7,7 +7,7 @@ or `Decoupled`, which is DMO (2509.00215).
 Logged: ``return`` (mean sum of the imagined rewards over the horizon, undiscounted), ``objective`` (what the actor
 climbs: discounted rewards + terminal value, per step), ``entropy`` (of the actor, relative to uniform, at most 0),
 ``gradient_norm`` (the actor's, before clipping), ``value_loss`` (mean squared error against the TD(lambda) targets) and
-``value`` (the critic's mean over the imagined states).
+``value`` (the mean of those targets).
 """
 
 from typing import NamedTuple

@@ -53,9 +53,17 @@ def descend(
 
 
 def adam(rate: float | Callable[[Any], Any], gradient_norm: float, weight_decay: float = 0.0) -> Any:
-    """AdamW behind clipping by the global norm; a gradient that is not finite is skipped."""
-    chain = optax.chain(optax.clip_by_global_norm(gradient_norm), optax.adamw(rate, weight_decay=weight_decay))
+    """AdamW behind clipping by the global norm; a gradient that is not finite is skipped.
+
+    Only matrices decay: vectors are biases, scales, and the statistics of normalisers, which are data.
+    """
+    decay = optax.adamw(rate, weight_decay=weight_decay, mask=_matrices)
+    chain = optax.chain(optax.clip_by_global_norm(gradient_norm), decay)
     return optax.apply_if_finite(chain, max_consecutive_errors=10)
+
+
+def _matrices(held: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, held)
 
 
 def cosine(rate: float, warmup: int, updates: int) -> Callable[[Any], Any]:

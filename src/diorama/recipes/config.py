@@ -12,7 +12,8 @@ class WorldConfig:
     """How a world is learned from a dataset.
 
     ``observations``: names to model, () for all vectors. ``window``: steps that the training loss follows the model's
-    own predictions. ``held_out``: fraction of the episodes kept for the exam, over ``exam_horizon`` steps.
+    own predictions. ``held_out``: fraction of the episodes kept for the exam, over ``exam_horizon`` steps, and
+    of the others kept to select the best update by.
     """
 
     model: EnsembleConfig = EnsembleConfig()

@@ -12,8 +12,7 @@ import numpy as np
 
 from diorama.core import EnvSpec, WorldModel
 from diorama.core.canonical import canonical
-from diorama.core.errors import ConfigError
-from diorama.core.world_model import Observation
+from diorama.core.errors import ConfigError, DataError
 from diorama.data import Dataset, Windows
 from diorama.exam import OpenLoop, examine_open_loop
 from diorama.imagine import Imagined, Through, as_env
@@ -27,36 +26,57 @@ from diorama.policies import Actor, Critic, Likeliest
 from diorama.policies import load as load_policy
 from diorama.policies import save as save_policy
 from diorama.recipes.config import PolicyConfig, WorldConfig
+from diorama.recipes.matching import check_match
 from diorama.recipes.run_folder import RunFolder
 
 Watch = Callable[[Report], None]
 """Told where a stage of learning stands."""
+Observed = dict[str, np.ndarray]
+"""Real observations ``[N, ...]`` by name."""
 WORLD, POLICY, EXAM = "world", "policy", "exam.json"
 _EXAMINED, _MEASURED = 512, 8192
 
 
 def fit_world(run: RunFolder, dataset: Dataset, config: WorldConfig, watch: Watch) -> WorldModel:
-    """Fit an ensemble to the dataset, examine it on held-out episodes, and save ``world/`` and ``exam.json``.
+    """Fit an ensemble to the dataset, examine it on episodes held out for that, and save ``world/`` and ``exam.json``.
 
-    Whole episodes are held out. Where the run has finished this stage, the world is only loaded.
+    The best update is selected on episodes of its own (`apart`). Where the run has finished this stage, the
+    world is only loaded.
     """
     if run.finished("fit"):
         return load_model(run.path / WORLD)
     spec = modelled(dataset.spec(), config.observations)
-    training, held_out = Windows(dataset, config.window, tuple(spec.observation)).split(config.held_out, config.seed)
+    training, selection, held_out = apart(Windows(dataset, config.window, tuple(spec.observation)), config)
     sample = training.sample(np.random.default_rng(config.seed), _MEASURED)
     model = Ensemble.build(config.model, spec, config.seed).measured(sample)
     checkpoints = Checkpoints(run.path / "checkpoints" / "fit")
-    fitted = fit(config.fit, model, training, held_out, progress=recorded(run, watch), checkpoints=checkpoints)
+    fitted = fit(config.fit, model, training, selection, progress=recorded(run, watch), checkpoints=checkpoints)
     save_model(run.path / WORLD, fitted.model, config.model)
     run.write(EXAM, exam_text(examine(fitted.model, dataset, held_out.episodes, config)))
     run.finish("fit", {"episodes": dataset.num_episodes, "dataset": dataset.identity})
     return fitted.model
 
 
+def apart(windows: Windows, config: WorldConfig) -> tuple[Windows, Windows, Windows]:
+    """Windows to learn from, to select the best update by, and for the exam alone: they share no episode.
+
+    The exam gets at least two episodes, because its interval needs two. Where only one is left, it serves for learning
+    and for selection. Raises `DataError` for fewer than three episodes.
+    """
+    count = len(windows.episodes)
+    if count < 3:
+        raise DataError(f"{count} episodes hold a window; a world needs three: one to learn from and two for its exam.")
+    rest, exam = windows.split(max(config.held_out, 2 / count), config.seed)
+    if len(rest.episodes) < 2:
+        return rest, rest, exam
+    training, selection = rest.split(config.held_out, config.seed)
+    return training, selection, exam
+
+
 def examine(model: WorldModel, dataset: Dataset, episodes: np.ndarray, config: WorldConfig) -> OpenLoop:
-    """The open-loop exam on windows of these held-out episodes."""
-    windows = Windows(dataset, config.exam_horizon, tuple(model.spec.observation)).only(episodes)
+    """The open-loop exam on windows of held-out episodes, over ``exam_horizon`` steps or what two of them have."""
+    horizon = min(config.exam_horizon, int(np.sort(dataset.lengths[episodes])[-2]) - 1)
+    windows = Windows(dataset, horizon, tuple(model.spec.observation)).only(episodes)
     numbers = np.random.default_rng(config.seed).integers(0, len(windows), _EXAMINED)
     return examine_open_loop(model, windows.take(numbers), windows.episode_of(numbers), seed=config.seed)
 
@@ -69,7 +89,7 @@ def exam_text(exam: OpenLoop) -> str:
 def train_policy(
     run: RunFolder,
     world: Imagined,
-    observation: Observation,
+    observation: Observed,
     config: PolicyConfig,
     watch: Watch,
     begin: Actor | None = None,
@@ -96,9 +116,17 @@ def train_policy(
     return trained
 
 
-def imagined_from(model: WorldModel, dataset: Dataset, reward: Reward | None = None) -> tuple[Imagined, Observation]:
-    """The model as an environment that starts from the dataset's real observations, and these observations."""
+def imagined_from(model: WorldModel, dataset: Dataset, reward: Reward | None = None) -> tuple[Imagined, Observed]:
+    """The model as an environment that starts from the dataset's real observations, and these observations.
+
+    Raises `SpecError` where the dataset's observations are not those of the model, `DataError` where nothing says what
+    the reward is.
+    """
     names = model.spec.observation
+    if reward is None and "next.reward" not in dataset.features:
+        raise DataError("The dataset has no next.reward, so the world knows no reward; give imagined_from a reward.")
+    # Only the observations are used, so the recorded actions need not fit.
+    check_match("The world", model.spec, replace(dataset.spec(), action=model.spec.action))
     observation = {name: np.asarray(dataset.column(f"observation.{name}"), np.float32) for name in names}
     return as_env(model, observation, reward=reward), observation
 

@@ -65,6 +65,8 @@ def _evaluate(
     task: Task, config: LoopConfig, actor: Actor, run: RunFolder, stage: Callable[[str, int, int], None]
 ) -> None:
     """The trained policy, the uniformly random one, the play and the scripted expert, on the same seeds."""
+    if run.finished("evaluate"):
+        return
     policies = {
         TRAINED: actor,
         "random": task.actor("random"),
@@ -82,6 +84,7 @@ def _evaluate(
     difference = to_json(found[0].versus(found[1], task.headline))
     record = {"policies": [scores.to_json() for scores in found], "difference": difference, "metric": task.headline}
     run.write("evaluation.json", canonical(record))
+    run.finish("evaluate", {"policies": len(found), "episodes": config.episodes})
 
 
 class _Clock:

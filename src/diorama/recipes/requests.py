@@ -6,9 +6,23 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from diorama.core.errors import ConfigError
+
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
 Play = Literal["random", "play", "demonstrations"]
+_SEEDS = 2**32
+
+
+def _at_least_one(**given: int | None) -> None:
+    for name, value in given.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name} is {value}; give at least 1.")
+
+
+def _seeds(first: int, count: int = 1) -> None:
+    if not 0 <= first <= _SEEDS - count:
+        raise ConfigError(f"--seed is {first}; seeds go from 0 to {_SEEDS - 1}, the last of {count} included.")
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,10 @@ class Collect:
     vary: tuple[str, ...] = ()
     """Factors of variation to randomise in each episode."""
 
+    def __post_init__(self) -> None:
+        _at_least_one(episodes=self.episodes, length=self.length)
+        _seeds(self.seed, self.episodes)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -54,6 +72,10 @@ class Fit:
     updates: int | None = None
     """Gradient updates. Default: by size."""
 
+    def __post_init__(self) -> None:
+        _at_least_one(updates=self.updates)
+        _seeds(self.seed)
+
 
 @dataclass(frozen=True)
 class Train:
@@ -71,6 +93,10 @@ class Train:
     """Seed of the initial weights and of the imagined worlds."""
     updates: int | None = None
     """Policy updates. Default: by size."""
+
+    def __post_init__(self) -> None:
+        _at_least_one(updates=self.updates)
+        _seeds(self.seed)
 
 
 @dataclass(frozen=True)
@@ -92,6 +118,10 @@ class Evaluate:
     out: Path | None = None
     """Where to write the scores as JSON."""
 
+    def __post_init__(self) -> None:
+        _at_least_one(episodes=self.episodes, length=self.length)
+        _seeds(self.seed, self.episodes)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -108,6 +138,9 @@ class Run:
     """Seed of everything."""
     out: Path | None = None
     """The run folder. Default: runs/TASK-SIZE-SEED."""
+
+    def __post_init__(self) -> None:
+        _seeds(self.seed)
 
 
 @dataclass(frozen=True)
@@ -136,3 +169,7 @@ class Import:
     """The dataset's folder; it must not exist."""
     format: Annotated[str | None, arg(metavar="NAME")] = None
     """The source's format. Default: found out from the file."""
+    fps: float | None = None
+    """Rows a second, where the source does not say."""
+    task: str | None = None
+    """What is done in the episodes. Default: by format."""

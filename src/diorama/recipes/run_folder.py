@@ -1,6 +1,7 @@
 """A run folder: ``config.json``, ``metrics.jsonl``, checkpoints, artifacts and reports of one job. JAX-free.
 
-The folder belongs to one configuration. Running the same command again continues where the last run stopped.
+The folder belongs to one configuration as soon as it holds work. Running the same command again continues where the
+last run stopped.
 """
 
 import fcntl
@@ -34,8 +35,14 @@ class RunFolder:
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
+        if not (self.path / _CONFIG).exists() and not self._workless():
+            raise ConfigError(f"{self.path} is not empty and is no run folder; choose a new --out.")
         self._lock = self._locked()
-        self._claim(dict(config))
+        try:
+            self._claim(dict(config))
+        except BaseException:
+            self._lock.close()
+            raise
         _drop_broken_tail(self.path / _METRICS)
         self._metrics = (self.path / _METRICS).open("a", encoding="utf-8")
 
@@ -95,20 +102,23 @@ class RunFolder:
 
     def _claim(self, config: dict[str, Any]) -> None:
         path = self.path / _CONFIG
-        if not path.exists():
-            if any(p.name != _LOCK for p in self.path.iterdir()):
-                self._lock.close()
-                raise ConfigError(f"{self.path} is not empty and is no run folder; choose a new --out.")
+        if self._workless():
             write_atomically(path, json.dumps(config, indent=1, sort_keys=True) + "\n")
             return
         if (stored := _read_config(path)) != json.loads(json.dumps(config)):
-            self._lock.close()
             changed = sorted(
                 k for k in stored.keys() | config.keys() if stored.get(k) != json.loads(json.dumps(config.get(k)))
             )
             raise ConfigError(
                 f"{self.path} belongs to a run with other settings ({', '.join(changed)}); choose another --out."
             )
+
+    def _workless(self) -> bool:
+        """Whether nothing was made here yet: a command that was refused at once leaves the folder to the next one."""
+        sizes = {p.name: p.stat().st_size for p in self.path.iterdir()}
+        ours = {_CONFIG, f"{_CONFIG}.partial", _LOCK, _METRICS}
+        # The empty list of metrics tells a folder of ours from a foreign one that holds a config.json.
+        return sizes.keys() <= ours and (_CONFIG not in sizes or sizes.get(_METRICS) == 0)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """Tasks: a world of reality with its episode length, its metrics and who can act in it from the start."""
 
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import gymnasium
 
 from diorama.core import Env, EnvSpec, HostEnv, Policy
 from diorama.core.errors import ConfigError
@@ -51,10 +55,10 @@ def find_task(name: str, images: bool = False) -> Task:
     if name in ENVIRONMENTS:
         return plain_task(name, lambda: make(name))
     if name.startswith("gym:"):
-        return plain_task(name, lambda: from_gymnasium(name.removeprefix("gym:")))
+        return plain_task(name, lambda: _gymnasium(name, name.removeprefix("gym:")))
     if ".py:" in name:
         factory = _load(name)
-        return plain_task(name, lambda: from_gymnasium(factory))
+        return plain_task(name, lambda: _gymnasium(name, factory))
     raise ConfigError(f"No environment {name!r}; use one of {sorted(ENVIRONMENTS)}, gym:ID, or file.py:Class.")
 
 
@@ -63,16 +67,36 @@ def plain_task(name: str, env: Callable[[], Env | HostEnv], length: int = 200) -
     return Task(name, env, length, {"return": episode_return}, "return")
 
 
+def _gymnasium(name: str, source: str | Callable[[], Any]) -> HostEnv:
+    """The world of an id or a maker. Raises `ConfigError` for unknown ids and makers of something else."""
+    try:
+        return from_gymnasium(source if isinstance(source, str) else lambda: _checked(name, source()))
+    except gymnasium.error.Error as error:
+        raise ConfigError(f"Gymnasium cannot make {name!r} ({error}); see `gymnasium.pprint_registry()`.") from error
+
+
+def _checked(name: str, made: Any) -> gymnasium.Env:
+    if not isinstance(made, gymnasium.Env):
+        raise ConfigError(f"{name} makes a {type(made).__name__}, not a gymnasium.Env; derive your class from that.")
+    return made
+
+
 def _load(name: str) -> Callable[[], Any]:
     file, _, attribute = name.rpartition(":")
     if not Path(file).is_file():
         raise ConfigError(f"There is no file {file}; name your environment as path/to/file.py:Class.")
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, attribute):
+    # Dataclasses look their module up by its name, which must not shadow an installed one.
+    spec = importlib.util.spec_from_file_location(f"diorama_user_{Path(file).stem}", file)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{line.filename}, line {line.lineno}"
+        raise ConfigError(f"{file} cannot be loaded ({type(error).__name__}: {error}; {place}); mend it.") from error
+    if not callable(found := vars(module).get(attribute)):
         raise ConfigError(f"{file} has no {attribute!r}; name a Gymnasium class or a function that makes one.")
-    return getattr(module, attribute)
+    return found
 
 
 def reward_for(spec: EnvSpec) -> Reward | None:
