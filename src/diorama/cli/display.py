@@ -7,10 +7,12 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from diorama.learn.progress import Report
 
 _PLAIN_INTERVAL = 10.0
+_WIDTH = 1000
 _SHOWN = ("held_out", "loss", "return")
 
 
@@ -19,8 +21,15 @@ class Display:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
-        columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bars = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console)
+        if not self.console.is_terminal:
+            self.console.width = _WIDTH
+        columns = (
+            TextColumn("{task.description:<22}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        self._bars = Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=self.console)
         self._tasks: dict[str, TaskID] = {}
         self._spoken: dict[str, float] = {}
 
@@ -41,7 +50,7 @@ class Display:
             self._draw(name, done, total, note)
         elif done >= total or time.monotonic() - self._spoken.get(name, -_PLAIN_INTERVAL) >= _PLAIN_INTERVAL:
             self._spoken[name] = time.monotonic()
-            self.console.print(f"{name}: {done}/{total} {note}", highlight=False)
+            self.say(f"{name}: {done}/{total} {note}".rstrip())
 
     def learning(self, report: Report) -> None:
         """Show where a learner stands."""
@@ -50,13 +59,15 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table."""
-        table = Table(*header, box=None, header_style="dim", pad_edge=False)
+        """Print a table. The first column names things and is never cut; a file or a pipe gets lines of any length."""
+        table = Table(box=None, header_style="dim", pad_edge=False)
+        for number, name in enumerate(header):
+            table.add_column(Text(name), no_wrap=number == 0)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(cell) for cell in row))
         self.console.print(table)
 
     def _draw(self, name: str, done: int, total: int, note: str) -> None:

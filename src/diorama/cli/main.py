@@ -19,11 +19,13 @@ _DESCRIPTION = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run the verb, and turn expected errors into one sentence. Returns the exit code."""
-    request = _parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        return _run(request)
+        return _run(_parse(list(sys.argv[1:] if arguments is None else arguments)))
     except DioramaError as error:
         _complain(f"error: {error}")
+        return 2
+    except OSError as error:
+        _complain(f"error: {error}; mend that and run the same command again.")
         return 2
     except KeyboardInterrupt:
         _complain("interrupted: finished work is kept; the same command continues.")
@@ -59,8 +61,17 @@ def _parse(arguments: list[str]) -> Any:
 
 
 def _run(request: Any) -> int:
-    """The verb's function is imported here, not before."""
+    """The verb's function is imported here, not before; what only reads data needs no JAX."""
     _prepare()
+    from diorama.cli import data_verbs
+
+    light: dict[type, Callable[[Any], int]] = {
+        requests.Inspect: data_verbs.inspect,
+        requests.Check: data_verbs.check,
+        requests.Import: data_verbs.import_,
+    }
+    if type(request) in light:
+        return light[type(request)](request)
     from diorama.cli import verbs
 
     functions: dict[type, Callable[[Any], int]] = {
@@ -69,16 +80,13 @@ def _run(request: Any) -> int:
         requests.Train: verbs.train,
         requests.Evaluate: verbs.evaluate_policy,
         requests.Run: verbs.run,
-        requests.Inspect: verbs.inspect,
-        requests.Check: verbs.check,
-        requests.Import: verbs.import_,
     }
     return functions[type(request)](request)
 
 
 def _prepare() -> None:
     """Keep compiled programs between processes; the variables of the user's own stay."""
-    cache = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "diorama", "jax")
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "diorama", "jax")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")

@@ -17,4 +17,4 @@ def feature_rows(dataset: Dataset) -> list[list[str]]:
 
 def _range(values: np.ndarray) -> str:
     low, high = float(np.min(values)), float(np.max(values))
-    return f"{low:.4g}" if low == high else f"{low:.4g} .. {high:.4g}"
+    return f"{low:.3g}" if low == high else f"{low:.3g} .. {high:.3g}"

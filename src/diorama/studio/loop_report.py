@@ -8,30 +8,37 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from diorama.evaluate import Estimate
 from diorama.studio.page import Page, new_figure
 from diorama.studio.provenance import provenance
 
 LADDER = {
-    "L1": "one-step error",
-    "L2": "open-loop horizon error",
-    "L6": "a policy trained inside works outside",
+    "L0": "it looks right",
+    "L1": "its error one step ahead is known",
+    "L2": "its error many steps ahead, without looking again, is known",
+    "L3": "it knows how wrong it may be (calibrated uncertainty)",
+    "L4": "other actions change the outcome as in reality",
+    "L5": "policies rank in it as in reality",
+    "L6": "a policy trained inside it works outside",
+    "L7": "and that holds with a stated confidence on a declared population, paid for by real trials",
 }
-"""The rungs of the evidence ladder that a loop can reach."""
+"""The evidence ladder: what has to be shown before a learned world may be believed so far."""
 
 
 def exam_section(page: Page, exam: Mapping[str, Any]) -> None:
     """What the model knows: error against horizon, beside copying the last observation."""
-    page.heading("What the world knows (L1, L2)")
+    page.heading("How well the world predicts (L1, L2)")
     period, horizon = exam["control_period"], np.asarray(exam["horizon"])
     first, last = _curve_text(exam["model"], 0), _curve_text(exam["model"], -1)
     copied = _curve_text(exam["copy_last"], -1)
     page.text(
-        f"Imagined under the recorded actions of {exam['groups']} held-out episodes ({exam['windows']} windows). "
-        f"Error in standard deviations of the data: {first} after one step of {period:g} s, {last} after "
-        f"{horizon[-1]} steps; repeating the first observation gives {copied}. Intervals are bootstraps over episodes."
+        f"From its first observation and the recorded actions alone (open loop), the world imagined {exam['windows']} "
+        f"stretches of {exam['groups']} episodes that it was not trained on. The unit of the error is the standard "
+        f"deviation of the data: 0 is perfect, 1 is as bad as always guessing the mean. It is {first} after one step "
+        f"of {period:g} s and {last} after {horizon[-1]} steps; not predicting at all, only repeating the first "
+        f"observation, gives {copied}."
     )
-    page.figure("open_loop", _exam_figure(exam), "Open-loop error on held-out episodes, with 95 % intervals.")
+    caption = "Error against how far ahead is imagined (lower is better), with 95 % bootstrap intervals over episodes."
+    page.figure("open_loop", _exam_figure(exam), caption)
 
 
 def learning_section(page: Page, metrics: list[dict[str, Any]], curves: Mapping[str, tuple[str, str]]) -> None:
@@ -44,13 +51,36 @@ def learning_section(page: Page, metrics: list[dict[str, Any]], curves: Mapping[
     for axis, (stage, (name, label)) in zip(axes[0], shown.items(), strict=True):
         points = [(m["step"], m[name]) for m in metrics if m["stage"] == stage and name in m]
         axis.plot(*zip(*points, strict=True))
-        axis.set(xlabel="updates", ylabel=label, title=stage)
-    page.figure("learning", figure, "From metrics.jsonl. Returns are imagined: they are no evidence about reality.")
+        axis.set(xlabel="updates", ylabel=label)
+    caption = "From metrics.jsonl."
+    if "fit" in shown:
+        caption += " The world with the lowest held-out loss is the one that is kept."
+    if "train" in shown:
+        caption += " Returns are imagined: a rising curve is no evidence about reality."
+    page.figure("learning", figure, caption)
+
+
+def score_header(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The header of the table of `score_rows`."""
+    return ["policy", "episodes", *evaluations[0]["estimates"]]
 
 
 def score_rows(evaluations: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """A table row for each policy: its name and each estimate."""
-    return [[e["policy"], *(str(Estimate(**estimate)) for estimate in e["estimates"].values())] for e in evaluations]
+    """A table row for each policy: its name, its episodes and each estimate with its interval."""
+    return [[e["policy"], str(len(e["seeds"])), *map(interval_text, e["estimates"].values())] for e in evaluations]
+
+
+def interval_text(estimate: Mapping[str, Any]) -> str:
+    """``value [low, high]``."""
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def ladder_section(page: Page, reached: Mapping[str, str]) -> None:
+    """Which levels of evidence there are, and for which of them this page holds evidence: level to where it stands."""
+    page.heading("How far this may be believed")
+    page.text("A claim about a learned world may not exceed the level that its evidence reaches.")
+    rows = [[level, meaning, reached.get(level, "not examined here")] for level, meaning in LADDER.items()]
+    page.table(["level", "what has to be shown", "evidence here"], rows)
 
 
 def score_figure(evaluations: Sequence[Mapping[str, Any]], metric: str) -> Figure:
@@ -64,7 +94,7 @@ def score_figure(evaluations: Sequence[Mapping[str, Any]], metric: str) -> Figur
         axis.errorbar([estimate["value"]], [place], xerr=error, fmt="o", color="#D55E00", capsize=4)
     axis.set_yticks(range(len(evaluations)), [record["policy"] for record in evaluations])
     axis.invert_yaxis()
-    axis.set_xlabel(metric)
+    axis.set_xlabel(f"{metric} (higher is better)")
     return figure
 
 
@@ -72,8 +102,9 @@ def footer(page: Page, command: str, seed: int, seconds: Mapping[str, float]) ->
     """Where every figure comes from."""
     page.heading("Where this comes from")
     facts = {"command": f"`{command}`", "seed": str(seed)} | provenance()
-    spent = ", ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items())
-    page.text("; ".join(f"{name}: {value}" for name, value in facts.items()) + f". Wall clock: {spent}.")
+    if seconds:
+        facts["wall clock"] = ", ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items())
+    page.table(["fact", "value"], list(facts.items()))
 
 
 def read_json(path: Path) -> Any:
@@ -88,10 +119,10 @@ def _curve_text(curve: Mapping[str, Any], index: int) -> str:
 def _exam_figure(exam: Mapping[str, Any]) -> Figure:
     figure, axis = new_figure()
     seconds = np.asarray(exam["horizon"]) * exam["control_period"]
-    for name, label in (("model", "learned world"), ("copy_last", "copy the first observation")):
+    for name, label in (("model", "learned world"), ("copy_last", "repeating the first observation")):
         curve = exam[name]
         (line,) = axis.plot(seconds, curve["mean"], label=label)
         axis.fill_between(seconds, curve["low"], curve["high"], alpha=0.2, color=line.get_color(), linewidth=0)
-    axis.set(xlabel="horizon [s]", ylabel="error [std of the data]", ylim=(0, None))
+    axis.set(xlabel="how far ahead [s]", ylabel="error [std of the data]", xlim=(0, None), ylim=(0, None))
     axis.legend(frameon=False)
     return figure

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +18,17 @@ _STYLE = """
 body { margin: 0 auto; padding: 2rem 1.2rem 4rem; max-width: 54rem; background: var(--paper); color: var(--ink);
        font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .5rem; }
-p.lead { color: var(--soft); margin-top: 0; }
+p.lead { font-size: 1.1rem; font-weight: 600; margin-top: 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem 1.1rem .35rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 500; }
+th { color: var(--soft); font-weight: 500; vertical-align: bottom; } td { vertical-align: top; }
+td.number { white-space: nowrap; }
 figure { margin: 1.2rem 0; } figure img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 figcaption, footer { color: var(--soft); font-size: .9rem; } footer { margin-top: 3rem; }
 code { background: color-mix(in srgb, var(--ink) 8%, transparent); padding: .1em .35em; border-radius: 4px; }
 """
+_NUMBER = re.compile(r"-?\d[\d.,e+-]*( \[.*\])?")
 _FIGURE_STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -45,7 +48,10 @@ def new_figure(width: float = 7.0, height: float = 3.2, **subplots: object) -> t
 
 
 class Page:
-    """A page that grows block by block; `write` saves ``name.html``, ``name.md`` and the figures beside them."""
+    """A page that grows block by block; `write` saves ``name.html``, ``name.md`` and the figures beside them.
+
+    ``lead`` is the first line that a reader sees: the result.
+    """
 
     def __init__(self, title: str, lead: str) -> None:
         self.title = title
@@ -59,15 +65,14 @@ class Page:
 
     def text(self, text: str) -> None:
         """A paragraph; text between backticks is set as code."""
-        parts = html.escape(text).split("`")
-        marked = "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
-        self._add(f"<p>{marked}</p>", text)
+        self._add(f"<p>{_marked(text)}</p>", text)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table of strings."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-        lines = ["| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *rows)]
+        """A table of strings; text between backticks is set as code. Numbers and their intervals do not wrap."""
+        head = "".join(f"<th>{_marked(cell)}</th>" for cell in header)
+        body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
+        written = [[_markdown_cell(cell) for cell in row] for row in (header, *rows)]
+        lines = ["| " + " | ".join(line) + " |" for line in (written[0], ["---"] * len(header), *written[1:])]
         self._add(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>', "\n".join(lines))
 
     def figure(self, name: str, figure: Figure, caption: str) -> None:
@@ -101,3 +106,19 @@ class Page:
         title = f"<title>{html.escape(self.title)}</title><style>{_STYLE}</style>"
         body = "\n".join(self._html)
         return f'<!doctype html>\n<html lang="en"><head>{head}{title}</head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _marked(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def _cell(text: str) -> str:
+    kind = ' class="number"' if _NUMBER.fullmatch(text) else ""
+    return f"<td{kind}>{_marked(text)}</td>"
+
+
+def _markdown_cell(text: str) -> str:
+    """Without what would end the cell or begin a tag."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

@@ -1,19 +1,32 @@
 """The report of ``diorama fit``."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from diorama.recipes.loop import EXAM
 from diorama.recipes.run_folder import RunFolder
-from diorama.studio.loop_report import exam_section, footer, learning_section, read_json
+from diorama.studio.loop_report import exam_section, footer, ladder_section, learning_section, read_json
 from diorama.studio.page import Page
 
 
 def write_world_report(run: RunFolder, command: str, seed: int) -> Path:
     """Write ``report.html`` and ``report.md`` into the run folder; returns the path of the HTML."""
-    page = Page(
-        "A learned world", "How well it predicts episodes that it was not trained on (evidence levels L1 and L2)."
-    )
-    exam_section(page, read_json(run.path / EXAM))
+    exam = read_json(run.path / EXAM)
+    page = Page("A learned world", _lead(exam))
+    exam_section(page, exam)
     learning_section(page, run.metrics(), {"fit": ("held_out", "held-out loss")})
+    ladder_section(page, {"L1": "the error after one step", "L2": "the error against how far ahead"})
     footer(page, command, seed, {})
     return page.write(run.path)
+
+
+def _lead(exam: Mapping[str, Any]) -> str:
+    """The result in one sentence."""
+    steps, paired = exam["horizon"][-1], exam["paired"]
+    ours, copied = exam["model"]["mean"][-1], exam["copy_last"]["mean"][-1]
+    verdict = "better than" if paired["high"][-1] < 0 else "not shown to be better than"
+    return (
+        f"{steps} steps ahead, on episodes that it was not trained on, the world is wrong by {ours:.3f} standard "
+        f"deviations of the data: {verdict} repeating the first observation ({copied:.3f})."
+    )
