@@ -44,7 +44,7 @@ class Fitted(NamedTuple):
 def init(config: FitConfig, model: WorldModel) -> TrainState:
     """The state before the first update of a model whose normalisers are already measured."""
     optimiser = _optimiser(config).init(parameters(model))
-    return fresh(model, optimiser, config.seed, Best(model, jnp.array(jnp.inf), jnp.zeros(())))
+    return fresh(model, optimiser, config.seed, Best(model, jnp.array(jnp.inf, jnp.float32), jnp.zeros(())))
 
 
 @filter_jit(donate="all-except-first")

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "config": ("EnsembleConfig",),
+        "diffusion": ("Diffusion", "DiffusionConfig"),
         "ensemble": ("Ensemble",),
         "rssm": ("RSSM", "RSSMConfig"),
         "check": ("check_model",),

@@ -6,10 +6,15 @@ from typing import Any
 from diorama.core import ConfigError, EnvSpec, WorldModel
 from diorama.core.artifact import Builder, load_artifact, save_artifact
 from diorama.models.config import EnsembleConfig
+from diorama.models.diffusion import Diffusion, DiffusionConfig
 from diorama.models.ensemble import Ensemble
 from diorama.models.rssm import RSSM, RSSMConfig
 
-BUILDERS = {"ensemble": Builder(EnsembleConfig, Ensemble.build), "rssm": Builder(RSSMConfig, RSSM.build)}
+BUILDERS = {
+    "diffusion": Builder(DiffusionConfig, Diffusion.build),
+    "ensemble": Builder(EnsembleConfig, Ensemble.build),
+    "rssm": Builder(RSSMConfig, RSSM.build),
+}
 """Kind to its builder. A new kind of model is a new entry."""
 
 
