@@ -70,9 +70,9 @@ def test_a_collection_is_interrupted_then_killed_then_ends(tmp_path, stopped, di
 
 
 def test_a_killed_fit_ends_with_the_same_world(tmp_path, loop, stopped, diorama) -> None:
-    command = ["fit", loop / "data", "--size", "nano", "--updates", 400]
+    command = ["fit", loop / "data", "--size", "nano", "--updates", 900]
     code, _ = stopped([*command, "--out", tmp_path / "cut"], lambda: bool(steps(tmp_path / "cut")), signal.SIGKILL)
-    assert code == -signal.SIGKILL and 100 in steps(tmp_path / "cut") and 400 not in steps(tmp_path / "cut")
+    assert code == -signal.SIGKILL and 100 in steps(tmp_path / "cut") and 900 not in steps(tmp_path / "cut")
     assert diorama(*command, "--out", tmp_path / "cut") == 0
     assert diorama(*command, "--out", tmp_path / "whole") == 0
     assert weights(tmp_path / "cut" / "world") == weights(tmp_path / "whole" / "world")
@@ -80,9 +80,9 @@ def test_a_killed_fit_ends_with_the_same_world(tmp_path, loop, stopped, diorama)
 
 
 def test_a_killed_training_ends_with_the_same_policy(tmp_path, loop, stopped, diorama) -> None:
-    command = ["train", loop / "fit", "--dataset", loop / "data", "--size", "nano", "--updates", 150]
+    command = ["train", loop / "fit", "--dataset", loop / "data", "--size", "nano", "--updates", 400]
     code, _ = stopped([*command, "--out", tmp_path / "cut"], lambda: bool(steps(tmp_path / "cut")), signal.SIGKILL)
-    assert code == -signal.SIGKILL and 50 in steps(tmp_path / "cut") and 150 not in steps(tmp_path / "cut")
+    assert code == -signal.SIGKILL and 50 in steps(tmp_path / "cut") and 400 not in steps(tmp_path / "cut")
     assert diorama(*command, "--out", tmp_path / "cut") == 0
     assert diorama(*command, "--out", tmp_path / "whole") == 0
     assert weights(tmp_path / "cut" / "policy") == weights(tmp_path / "whole" / "policy")
