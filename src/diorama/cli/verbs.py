@@ -10,6 +10,7 @@ import numpy as np
 from diorama.cli.display import Display
 from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import canonical, to_json
+from diorama.core.files import write_atomically
 from diorama.data import Dataset
 from diorama.evaluate import Evaluation, evaluate
 from diorama.models import load as load_model
@@ -20,7 +21,7 @@ from diorama.recipes.loop import POLICY, WORLD, find_artifact, fit_world, imagin
 from diorama.recipes.matching import check_match, spec_of
 from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
-from diorama.recipes.run_folder import RunFolder, write_atomically
+from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
 from diorama.studio.loop_report import read_json, score_header, score_rows
 from diorama.studio.push_t_report import write_push_t_report

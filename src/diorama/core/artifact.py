@@ -7,7 +7,6 @@ so nothing in the folder can name code.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +19,7 @@ from safetensors.numpy import load_file, save
 
 from diorama.core.canonical import canonical, from_json, to_json
 from diorama.core.errors import ConfigError, DataError
+from diorama.core.files import write_atomically
 from diorama.core.module import Module, is_array
 from diorama.core.spec import EnvSpec
 
@@ -105,16 +105,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} is missing or damaged ({error}); restore it from where it came.") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
 
 
 def _name(path: tuple) -> str:

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from safetensors.numpy import save
 
-from diorama.core.artifact import named_arrays, read_arrays, restore_arrays, write_atomically
+from diorama.core.artifact import named_arrays, read_arrays, restore_arrays
 from diorama.core.canonical import canonical
 from diorama.core.errors import DataError
+from diorama.core.files import write_atomically
 
 State = TypeVar("State")
 _ARRAYS = "state.safetensors"

@@ -6,24 +6,14 @@ last run stopped.
 
 import fcntl
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from diorama.core.errors import ConfigError
+from diorama.core.files import write_atomically
 
 _CONFIG, _METRICS, _STAGES, _LOCK = "config.json", "metrics.jsonl", "stages.json", ".lock"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new content, never a part of it."""
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 class RunFolder:
