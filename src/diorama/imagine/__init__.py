@@ -2,7 +2,8 @@
 
 from diorama.imagine.gradient import Decoupled, Gradient, Stop, Through, swap
 from diorama.imagine.gymnasium_face import Normalised, Physical, to_gymnasium, to_gymnasium_single
-from diorama.imagine.rollout import rollout
+from diorama.imagine.latent import Latent, LatentState, as_latent, latent_spec
+from diorama.imagine.rollout import rollout, rollout_to
 from diorama.imagine.world import AnalyticReward, Exact, Imagined, LearnedReward, as_env
 
 __all__ = [
@@ -11,13 +12,18 @@ __all__ = [
     "Exact",
     "Gradient",
     "Imagined",
+    "Latent",
+    "LatentState",
     "LearnedReward",
     "Normalised",
     "Physical",
     "Stop",
     "Through",
     "as_env",
+    "as_latent",
+    "latent_spec",
     "rollout",
+    "rollout_to",
     "swap",
     "to_gymnasium",
     "to_gymnasium_single",

@@ -5,16 +5,22 @@ from another. A mode sees one step at a time; the scan over time is in `diorama.
 """
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from diorama.core import Env, Module, WorldModel
+from diorama.core import Env, Module, SpecError, WorldModel, field
 from diorama.core.env import Observation, State
 
 Link = Any
+FORWARD = "forward"
+"""The name of values that `rollout` keeps for the backward pass."""
+Reward = Callable[[Observation, Float[Array, " A"], Observation], Float[Array, ""]]
+"""A known reward: ``function(observation, action, next_observation)``."""
 
 
 class Seen(Module):
@@ -77,27 +83,43 @@ class Decoupled(Gradient):
     At every step the local model re-encodes what the world showed (no derivative passes through that encoding) and its
     own one-step prediction supplies the Jacobian. The observations and rewards therefore hold the world's values,
     bit for bit, and the local model's derivatives. Source: DMO, arXiv 2509.00215, and arXiv 2602.06219.
+
+    ``reward``: where the world's reward is a known function of (observation, action, next observation), that function,
+    so that its own derivative is taken; without it the derivative is that of the local model's reward head.
     """
 
     local: WorldModel
+    reward: Reward | None = field(static=True, default=None)
 
     def start(self, env: Env, state: State, key: PRNGKeyArray) -> tuple[State, Link]:
-        """See `Gradient.start`."""
+        """See `Gradient.start`. Raises `SpecError` where the local model does not show what the world shows."""
         state = jax.lax.stop_gradient(state)
-        return state, jax.lax.stop_gradient(self.local.start(env.observe(state), key))
+        observation = jax.lax.stop_gradient(env.observe(state))
+        if missing := sorted(set(observation) - set(self.local.spec.observation)):
+            raise SpecError(
+                f"The local model has no observations {missing} of {env.spec.name!r}; "
+                "fit it to the same observations as the world."
+            )
+        return state, (jax.lax.stop_gradient(self.local.start(observation, key)), observation)
 
     def step(
         self, env: Env, carry: tuple[State, Link], action: Float[Array, " A"], key: PRNGKeyArray
     ) -> tuple[tuple[State, Link], Seen]:
         """See `Gradient.step`."""
-        state, belief = carry
-        (following, _), real = Stop().step(env, (state, None), action, key)
+        state, (belief, before) = carry
+        (following, _), real = kept(Stop().step(env, (state, None), action, key))
         detached = jax.lax.stop_gradient((belief, action))
         encoded = jax.lax.stop_gradient(self.local.update(*detached, real.observation, key))
         belief = swap(encoded, self.local.step(belief, action, key))
         predicted = self.local.read(belief)
         observation = swap(real.observation, {name: predicted.observation[name] for name in real.observation})
-        return (following, belief), Seen(observation, swap(real.reward, predicted.reward), real.end)
+        reward = predicted.reward if self.reward is None else self.reward(before, action, observation)
+        return (following, (belief, observation)), Seen(observation, swap(real.reward, reward), real.end)
+
+
+def kept(tree: Any) -> Any:
+    """The same, marked as what the backward pass shall remember and not compute again: the costly forward world."""
+    return jax.tree.map(lambda leaf: checkpoint_name(leaf, FORWARD), tree)
 
 
 @jax.custom_jvp

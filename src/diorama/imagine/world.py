@@ -10,8 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from diorama.core import Env, EnvSpec, Metrics, Module, Prediction, Window, WorldModel, field
 from diorama.core.env import Observation, Scenario, State
 from diorama.core.world_model import Belief
-
-Reward = Callable[[Observation, Float[Array, " A"], Observation], Float[Array, ""]]
+from diorama.imagine.gradient import Reward
 
 
 class LearnedReward(Module):
