@@ -10,7 +10,12 @@ __getattr__, __dir__, __all__ = attach(
         "checkpoint": ("Checkpoints",),
         "state": ("TrainState",),
         "fitting": ("Fitted", "fit"),
+        "precision": ("has_bfloat16", "products"),
         "cloning": ("clone",),
+        "diffusion_cloning_config": ("DiffusionCloningConfig",),
+        "diffusion_cloning": ("clone_by_diffusion",),
+        "ppo_config": ("PPOConfig",),
+        "ppo": ("train_ppo",),
         "first_order": ("train_first_order",),
     },
 )

@@ -15,6 +15,7 @@ the stop by divergence), ``gradient_norm`` (before clipping), ``rate`` (learning
 divided by).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -124,14 +125,17 @@ def train_ppo(
     *,
     progress: Progress = silent,
     checkpoints: Checkpoints | None = None,
+    stage: str = "ppo",
+    visit: Callable[[TrainState], None] | None = None,
 ) -> TrainState:
     """Train for ``config.updates``; the actor is ``state.learned.actor``. Resumes from what ``checkpoints`` holds.
 
-    ``worlds`` gives the world of each update (`Fixed`, or `Hypotheses` of a learned one).
+    ``worlds`` gives the world of each update (`Fixed`, or `Hypotheses` of a learned one). ``stage`` is the name of the
+    reports. ``visit`` is given the state after each chunk: to test the actor on the way.
     """
     state = init(config, actor, critic, worlds)
     state = (checkpoints.restore(state) if checkpoints else None) or state
-    clock = Clock("ppo", config.updates, progress)
+    clock = Clock(stage, config.updates, progress)
     done = int(state.cursor)
     while done < config.updates:
         count = min(config.chunk, config.updates - done)
@@ -143,6 +147,8 @@ def train_ppo(
         if float(state.extra.episodes) > 0:
             told["return"] = float(state.extra.latest)
         clock.report(done, told)
+        if visit:
+            visit(state)
     return state
 
 
