@@ -4,5 +4,12 @@ from diorama.core.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    {"open_loop": ("ErrorCurve", "OpenLoop", "examine_open_loop")},
+    {
+        "actions": ("Sensitivity",),
+        "bootstrap": ("Bootstrap", "ErrorCurve"),
+        "calibration": ("Calibration",),
+        "gradient_agreement": ("Agreement", "GradientAgreement", "InModel", "InTruth", "Mode", "examine_gradients"),
+        "open_loop": ("Baseline", "Measured", "OpenLoop", "examine_open_loop"),
+        "ridge": ("Ridge",),
+    },
 )
