@@ -11,8 +11,9 @@ from diorama.imagine import as_env
 from diorama.models import BUILDERS as MODELS
 from diorama.models import check_model
 from diorama.policies import BUILDERS as POLICIES
-from diorama.policies import Constant, RandomPolicy, cem, check_policy, mppi
+from diorama.policies import Constant, RandomPolicy, check_policy
 from diorama.policies.config import PlannerConfig
+from diorama.policies.planners import cem, cem_then_gradient, gradient_planner, icem, mppi
 from diorama.recipes.tasks import find_task
 
 SPEC = PointMass().spec
@@ -35,7 +36,7 @@ def test_every_registered_policy_conforms(kind: str) -> None:
     assert check_policy(builder.build(small(builder.config), SPEC, 0), SPEC).passed
 
 
-@pytest.mark.parametrize("planner", [mppi, cem])
+@pytest.mark.parametrize("planner", [mppi, cem, icem, gradient_planner, cem_then_gradient])
 def test_every_planner_conforms_in_a_learned_world(planner) -> None:
     builder = MODELS["ensemble"]
     model = builder.build(small(builder.config), SPEC, 0)
