@@ -10,6 +10,7 @@ import pytest
 from diorama.core import ArraySpec, ConfigError, EnvSpec, SpecError, Window, filter_jit, filter_value_and_grad
 from diorama.core.artifact import Builder, load_artifact, named_arrays, save_artifact
 from diorama.models.diffusion import (
+    Context,
     Diffusion,
     DiffusionConfig,
     Euler,
@@ -18,15 +19,18 @@ from diorama.models.diffusion import (
     Preconditioning,
     Schedule,
 )
+from diorama.models.diffusion.mlp import WAVES
 from diorama.models.diffusion.picture_target import PictureTarget
 from diorama.models.diffusion.vector_target import VectorTarget
-from diorama.nn import PlanarFrame
+from diorama.models.tokenizer import TokenizerConfig
+from diorama.nn import PlanarFrame, waves_of
 
 ACTION = ArraySpec((2,), "px", -1.0, 1.0)
 SPEC = EnvSpec("toy", {"x": ArraySpec((6,), "px")}, ACTION, 0.2)
 EYE = EnvSpec("eye", {"top": ArraySpec((4, 4, 3), low=0.0, high=255.0, dtype="uint8")}, ACTION, 0.2)
 FRAME = PlanarFrame(origin=(2, 3), heading=(4, 5), points=((0, 1),), actions=((0, 1),))
 KEY = jax.random.key(0)
+NETWORKS = [("mlp", SPEC), ("transformer", SPEC), ("reader", SPEC), ("unet", EYE), ("patches", EYE)]
 call = filter_jit(lambda function, *arguments: function(*arguments))
 
 
@@ -290,7 +294,7 @@ def test_the_first_output_is_zero(network, spec):
     assert not np.any(leave.weight) and not np.any(leave.bias)
 
 
-@pytest.mark.parametrize(("network", "spec"), [("mlp", SPEC), ("transformer", SPEC), ("unet", EYE), ("patches", EYE)])
+@pytest.mark.parametrize(("network", "spec"), NETWORKS)
 def test_every_network_looks_at_everything(network, spec):
     built = Diffusion.build(DiffusionConfig("nano", network, context=3, patch=2), spec, 0)
     rng = np.random.default_rng(1)
@@ -299,8 +303,98 @@ def test_every_network_looks_at_everything(network, spec):
     context = built.target.context(flats, jnp.asarray(rng.normal(size=(3, 2)), jnp.float32), jnp.ones(3))
     given = (flats[0], jnp.asarray(0.2), context)
     leaves, shape = jax.tree.flatten(given)
-    before = call(opened, *given)
+
+    def denoised(noisy: jax.Array, noise: jax.Array, seen: Context) -> jax.Array:
+        return opened(noisy, noise, opened.read(seen))
+
+    before = call(denoised, *given)
     assert before.shape == built.target.shape
     for place in range(len(leaves)):
         changed = [leaf.at[(0,) * leaf.ndim].add(0.5) if k == place else leaf for k, leaf in enumerate(leaves)]
-        assert np.abs(call(opened, *jax.tree.unflatten(shape, changed)) - before).max() > 1e-4, place
+        assert np.abs(call(denoised, *jax.tree.unflatten(shape, changed)) - before).max() > 1e-4, place
+
+
+def test_a_vector_read_in_parts_goes_through_the_network_as_one(model):
+    rng = np.random.default_rng(3)
+    context = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), jnp.float32), one_context(model))
+    noisy, noise = jnp.asarray(rng.normal(size=6), jnp.float32), jnp.asarray(0.3)
+    seen = [context.now, context.past.reshape(-1), context.actions.reshape(-1), context.known]
+    whole = call(model.denoiser.network, jnp.concatenate([noisy, waves_of(noise, WAVES), *seen]))
+    parts = call(lambda: model.denoiser(noisy, noise, model.denoiser.read(context)))
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+def one_context(model: Diffusion) -> Context:
+    flats, actions = jnp.ones((4, *model.target.shape)), jnp.ones((4, model.spec.action.size))
+    return model.target.context(flats, actions, jnp.ones(4))
+
+
+def test_rounded_weights_draw_nearly_the_same(model):
+    belief, action = call(model.infer, one(windows(1, 5)), KEY), jnp.array([0.2, 0.4])
+    exact, near = (call(m.step, belief, action, KEY).observations[-1] for m in (model, model.rounded()))
+    moved = np.abs(np.asarray(exact) - belief.observations[-1]).max()
+    assert 0 < np.abs(np.asarray(exact) - near).max() < 0.03 * moved
+
+
+def test_only_the_largest_score_of_a_discrete_action_counts_and_all_have_derivatives():
+    spec = EnvSpec("choices", SPEC.observation, ArraySpec((3,), low=0.0, high=1.0), 0.2)
+    batch = windows()
+    scores = np.random.default_rng(4).uniform(0, 1, (32, 3, 3)).astype(np.float32)
+    batch = dataclasses.replace(batch, action=scores)
+    built = Diffusion.build(DiffusionConfig("nano", discrete=True), spec, 0).measured(batch)
+    shares = np.bincount(scores.argmax(-1).ravel(), minlength=3) / 96
+    np.testing.assert_allclose(built.target.action.mean, shares, atol=1e-5)
+    rng = np.random.default_rng(1)
+    networks = jax.tree.map(lambda w: w + 0.05 * rng.normal(size=w.shape).astype(np.float32), built.denoiser)
+    built = dataclasses.replace(built, denoiser=networks)
+    belief = call(built.start, {"x": jnp.asarray(batch.observation["x"][0, 0])}, KEY)
+
+    @filter_jit
+    def drawn(action: jax.Array) -> jax.Array:
+        return built.step(belief, action, KEY).observations[-1]
+
+    here, alike, other = (drawn(jnp.array(a)) for a in ([0.2, 0.9, 0.1], [0.5, 0.6, 0.3], [0.7, 0.6, 0.3]))
+    np.testing.assert_allclose(here, alike, rtol=1e-5)
+    assert not np.allclose(here, other)
+    slope = filter_jit(jax.grad(lambda a: drawn(a).sum()))(jnp.array([0.2, 0.9, 0.1]))
+    assert np.all(np.asarray(slope) != 0)
+
+
+@pytest.fixture(scope="module")
+def latent() -> Diffusion:
+    """A model of 8 x 8 pixels that draws codes ``[2, 2, 3]``."""
+    eye = EnvSpec("eye", {"top": ArraySpec((8, 8, 3), low=0.0, high=255.0, dtype="uint8")}, ACTION, 0.2)
+    config = DiffusionConfig("nano", "patches", context=2, patch=1, latent=TokenizerConfig("nano", channels=3))
+    return Diffusion.build(config, eye, 0)
+
+
+def test_a_latent_model_draws_codes_and_shows_pictures(latent):
+    pixels = jnp.asarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3)), jnp.uint8)
+    belief = call(latent.start, {"top": pixels}, KEY)
+    assert belief.observations.shape == (2, 2, 2, 3)
+    shown = call(latent.read, call(latent.step, belief, jnp.zeros(2), KEY)).observation["top"]
+    assert shown.shape == (8, 8, 3) and shown.dtype == jnp.uint8
+    np.testing.assert_array_equal(latent.target.clean(jnp.full((2, 2, 3), 7.0)), 1.0)
+
+
+def test_only_reconstruction_teaches_the_tokenizer(latent):
+    rng = np.random.default_rng(0)
+    pictures = jnp.asarray(rng.integers(0, 256, (4, 8, 8, 3)), jnp.uint8)
+    flags = jnp.zeros(3, bool)
+    window = Window({"top": pictures}, jnp.zeros((3, 2)), jnp.zeros(3), flags, ~flags)
+    opened = jax.tree.map(lambda w: w + 0.1 * rng.normal(size=w.shape).astype(np.float32), latent.denoiser)
+    model = dataclasses.replace(latent, denoiser=opened)
+
+    @filter_jit
+    def slopes(model: Diffusion, name: str) -> Diffusion:
+        return filter_value_and_grad(lambda m: m.loss(window, KEY)[1][name])(model)[1]
+
+    denoising, reconstruction = slopes(model, "denoising"), slopes(model, "reconstruction")
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(denoising.target.tokenizer))
+    assert any(np.any(leaf) for leaf in jax.tree.leaves(denoising.denoiser))
+    assert any(np.any(leaf) for leaf in jax.tree.leaves(reconstruction.target.tokenizer))
+
+
+def test_vectors_have_no_codes():
+    with pytest.raises(ConfigError, match="pictures"):
+        Diffusion.build(DiffusionConfig("nano", latent=TokenizerConfig()), SPEC, 0)

@@ -14,6 +14,7 @@ from diorama.exam import examine_open_loop
 from diorama.learn import FitConfig, fit
 from diorama.models import check_model
 from diorama.models.diffusion import Diffusion, DiffusionConfig, Euler, Schedule
+from diorama.models.tokenizer import TokenizerConfig
 from diorama.policies import RandomPolicy
 
 SIDE = 16
@@ -96,6 +97,14 @@ def test_a_model_of_pictures_keeps_the_contract():
     check_model(Diffusion.build(config, spec, 0))
 
 
+def test_a_model_of_codes_keeps_the_contract():
+    pixels = ArraySpec((8, 8, 1), low=0.0, high=255.0, dtype="uint8")
+    spec = EnvSpec("camera", {"eye": pixels}, ArraySpec((2,), low=0.0, high=1.0), 0.1)
+    tokenizer = TokenizerConfig("nano", channels=2)
+    config = DiffusionConfig("nano", "patches", context=2, steps=1, patch=1, latent=tokenizer, discrete=True)
+    check_model(Diffusion.build(config, spec, 0))
+
+
 def fork(seed: int) -> Window:
     """A walker that one action (one-hot) lets step to either side, and the other keeps in place."""
     rng = np.random.default_rng(seed)
@@ -132,12 +141,18 @@ def lamp(seed: int) -> Window:
     return window({"eye": picture}, light[:, 1:, None], light[:, 1:])
 
 
-def test_a_small_picture_follows_the_action():
+CODED = DiffusionConfig("nano", "patches", context=1, patch=1, latent=TokenizerConfig("nano", halvings=3, channels=2))
+
+
+@pytest.mark.parametrize(
+    ("config", "updates"), [(DiffusionConfig("nano", "patches", context=1, patch=8), 120), (CODED, 240)]
+)
+def test_a_small_picture_follows_the_action(config, updates):
     pixels = ArraySpec((SIDE, SIDE, 1), low=0.0, high=255.0, dtype="uint8")
     spec = EnvSpec("lamp", {"eye": pixels}, ArraySpec((1,), low=-1.0, high=1.0), 0.1)
-    config = FitConfig(updates=120, batch=16, chunk=120, held_out=16, learning_rate=6e-3)
+    plan = FitConfig(updates=updates, batch=16, chunk=updates, held_out=16, learning_rate=6e-3)
     source = Recorded(lamp(0), 1)
-    model = learned(Diffusion.build(DiffusionConfig("nano", "patches", context=1, patch=8), spec, 0), source, config)
+    model = learned(Diffusion.build(config, spec, 0), source, plan)
     seen = Recorded(lamp(1), 1).sample(np.random.default_rng(3), 16)
     drawn = np.asarray(one_step(model, seen, jax.random.split(jax.random.key(1), 16))[0]["eye"], np.float32)
     real = seen.observation["eye"].astype(np.float32)

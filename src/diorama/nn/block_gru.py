@@ -24,7 +24,7 @@ class BlockLinear(Module):
 
     def __call__(self, x: Float[Array, "G in"]) -> Float[Array, "G out"]:
         """Map each block by its own weights."""
-        return jnp.einsum("goi,gi->go", self.weight, x) + self.bias
+        return jnp.einsum("gi,goi->go", x, self.weight) + self.bias
 
     @staticmethod
     def build(rng: np.random.Generator, blocks: int, inputs: int, outputs: int) -> "BlockLinear":
@@ -43,14 +43,20 @@ class BlockGRU(Module):
 
     def __call__(self, state: Float[Array, " D"], inputs: Float[Array, " n"]) -> Float[Array, " D"]:
         """The state one step later."""
-        blocks = self.gates.bias.shape[0]
-        shared = jnp.broadcast_to(inputs, (blocks, inputs.shape[0]))
-        mixed = self.mix(jnp.concatenate([state.reshape(blocks, -1), shared], axis=1))
-        hidden = jax.nn.silu(self.norm(mixed.reshape(-1)))
-        reset, candidate, update = jnp.split(self.gates(hidden.reshape(blocks, -1)), 3, axis=1)
-        candidate = jnp.tanh(jax.nn.sigmoid(reset) * candidate).reshape(-1)
-        update = jax.nn.sigmoid(update + UPDATE_OFFSET).reshape(-1)
-        return update * candidate + (1 - update) * state
+        blocks = state.reshape(self.gates.bias.shape[0], -1)
+        hidden = jax.nn.silu(self.norm(self._mixed(blocks, inputs)))
+        # Gates stay in blocks until the end: entry by entry in the flat order, a CPU computes them one at a time.
+        reset, candidate, update = jnp.split(self.gates(hidden.reshape(blocks.shape)), 3, axis=1)
+        candidate = jnp.tanh(jax.nn.sigmoid(reset) * candidate)
+        update = jax.nn.sigmoid(update + UPDATE_OFFSET)
+        return (update * candidate + (1 - update) * blocks).reshape(-1)
+
+    def _mixed(self, blocks: Float[Array, "G b"], inputs: Float[Array, " n"]) -> Float[Array, " D"]:
+        """``mix`` of each block beside the inputs. What all blocks see is one product, not one for each block."""
+        size, weight = blocks.shape[1], self.mix.weight
+        own = jnp.einsum("gi,goi->go", blocks, weight[:, :, :size])
+        shared = weight[:, :, size:].reshape(blocks.size, -1) @ inputs
+        return (own + self.mix.bias).reshape(-1) + shared
 
     @staticmethod
     def build(rng: np.random.Generator, size: int, inputs: int, blocks: int) -> "BlockGRU":

@@ -10,10 +10,12 @@ from diorama.core import ConfigError, EnvSpec
 from diorama.models.diffusion.config import PICTURE_NETWORKS, STATE_NETWORKS, DiffusionConfig
 from diorama.models.diffusion.denoiser import Context, Denoiser
 from diorama.models.diffusion.heads import Heads, PictureHeads, VectorHeads
+from diorama.models.diffusion.latent_target import LatentTarget
 from diorama.models.diffusion.mlp import MLPDenoiser
 from diorama.models.diffusion.patch_transformer import PatchTransformer
 from diorama.models.diffusion.picture_target import PictureTarget, pictures
 from diorama.models.diffusion.preconditioning import Preconditioning
+from diorama.models.diffusion.reader import ReaderDenoiser
 from diorama.models.diffusion.samplers import Euler, Heun, Sampler, Schedule
 from diorama.models.diffusion.target import Target
 from diorama.models.diffusion.transformer import TransformerDenoiser
@@ -21,7 +23,7 @@ from diorama.models.diffusion.unet import UNet
 from diorama.models.diffusion.vector_target import VectorTarget
 
 SAMPLER = {"euler": Euler, "heun": Heun}
-STATE_DENOISER = {"mlp": MLPDenoiser, "transformer": TransformerDenoiser}
+STATE_DENOISER = {"mlp": MLPDenoiser, "transformer": TransformerDenoiser, "reader": ReaderDenoiser}
 
 
 class Parts(NamedTuple):
@@ -43,6 +45,8 @@ def build_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generator
 
 
 def _vector_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generator, sampler: Sampler) -> Parts:
+    if config.latent is not None:
+        raise ConfigError("DiffusionConfig.latent is for pictures, and this spec has vectors only; leave it out.")
     target = VectorTarget.build(spec, config.frame)
     context = _shapes(target, config.context, spec.action.size)
     network = STATE_DENOISER[_network(config, STATE_NETWORKS, "vectors")]
@@ -52,16 +56,14 @@ def _vector_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generat
 
 
 def _picture_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generator, sampler: Sampler) -> Parts:
-    target = PictureTarget.build(spec)
+    target = PictureTarget.build(spec) if config.latent is None else LatentTarget.build(spec, config.latent, rng)
     context = _shapes(target, config.context, spec.action.size)
     denoiser = _picture_denoiser(config, rng, target, context)
     heads = PictureHeads.build(rng, config.size, target.shape, context.actions.shape[1])
     return Parts(target, Preconditioning(offset=config.offset_noise), sampler, denoiser, heads)
 
 
-def _picture_denoiser(
-    config: DiffusionConfig, rng: np.random.Generator, target: PictureTarget, context: Context
-) -> Denoiser:
+def _picture_denoiser(config: DiffusionConfig, rng: np.random.Generator, target: Target, context: Context) -> Denoiser:
     if _network(config, PICTURE_NETWORKS, "pictures") == "unet":
         return UNet.build(rng, config.size, target.shape, context)
     return PatchTransformer.build(rng, config.size, target.shape, context, config.patch)

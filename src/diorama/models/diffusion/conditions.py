@@ -28,7 +28,13 @@ class Condition(Module):
         return Condition(MLP.build(rng, (inputs, width, width), between=nothing), width)
 
 
-def stacked(noisy: Float[Array, "H W C"], context: Context, data: float) -> Float[Array, "H W D"]:
-    """The noisy picture with all K pictures of the context, scaled to size 1, as more channels."""
-    seen = [context.now / data, *(picture / data for picture in context.past)]
-    return jnp.concatenate([noisy, *seen], axis=-1)
+class ReadPictures(Module):
+    """A context as the networks of pictures read it: what its pictures add to the first layer, and the rest of it."""
+
+    entered: Float[Array, "..."]
+    context: Context
+
+
+def stacked(context: Context, data: float) -> Float[Array, "H W D"]:
+    """All K pictures of the context, newest first, scaled to size 1, as channels of one."""
+    return jnp.concatenate([context.now, *context.past], axis=-1) / data

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from diorama.core.errors import ConfigError
+from diorama.models.tokenizer.config import TokenizerConfig
 from diorama.nn.planar_frame import PlanarFrame
 
 MLP_SIZES = {"nano": (128, 2), "xs": (256, 2), "s": (512, 3), "m": (1024, 3), "l": (2048, 4)}
@@ -19,7 +20,7 @@ UNET_SIZES = {
 """``size`` to (channels of each level, blocks of each level, width of the condition); m is the network of DIAMOND."""
 HEAD_SIZES = {"nano": (64, 8), "xs": (128, 16), "s": (256, 32), "m": (256, 32), "l": (512, 64)}
 """``size`` to the heads' (width, channels where they see pictures)."""
-STATE_NETWORKS = ("mlp", "transformer")
+STATE_NETWORKS = ("mlp", "transformer", "reader")
 PICTURE_NETWORKS = ("unet", "patches")
 SAMPLERS = ("euler", "heun")
 
@@ -28,12 +29,15 @@ SAMPLERS = ("euler", "heun")
 class DiffusionConfig:
     """A diffusion world model of vectors or of pictures, as its spec says.
 
-    ``network``: ``mlp`` or ``transformer`` for vectors, ``unet`` or ``patches`` for pictures; "" is the first of them.
+    ``network``: ``mlp``, ``transformer`` or ``reader`` (a transformer that reads the past once a draw) for vectors,
+    ``unet`` or ``patches`` for pictures; "" is the first of them.
     ``context``: how many past observations it sees. ``sampler``: ``euler`` (one network call a step) or ``heun`` (two,
     but for the last step) over ``steps`` noise levels. ``frame``: the planar frame in which a vector is seen and
     predicted. ``context_noise``: standard deviation of the noise on past observations while it trains, as a share of
     the spread of what is predicted. ``offset_noise``: that of the noise shared by all pixels of a channel. ``patch``:
-    side of a patch in pixels.
+    side of a patch in pixels, or in cells of the code. ``latent``: for pictures, the tokenizer whose codes are drawn in
+    place of pixels; it learns in the same fit. ``discrete``: the action is a score for each choice, as that of a
+    Gymnasium ``Discrete``, and only which of them is the largest counts.
     """
 
     size: str = "s"
@@ -45,6 +49,8 @@ class DiffusionConfig:
     context_noise: float = 0.0
     offset_noise: float = 0.3
     patch: int = 4
+    latent: TokenizerConfig | None = None
+    discrete: bool = False
 
     def __post_init__(self) -> None:
         _one_of("Size", self.size, tuple(MLP_SIZES))

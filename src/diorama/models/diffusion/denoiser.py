@@ -1,6 +1,7 @@
 """What a denoising network sees, and what every one of them does."""
 
 import abc
+from typing import Any
 
 from jaxtyping import Array, Float
 
@@ -22,9 +23,20 @@ class Context(Module):
     known: Float[Array, " K"]
 
 
+Read = Any
+"""What a network makes of a context whatever the noise level: a pytree of arrays, each network's own."""
+
+
 class Denoiser(Module):
-    """The network F of EDM. Its first output is 0, so that it begins as the best guess without knowledge."""
+    """The network F of EDM. Its first output is 0, so that it begins as the best guess without knowledge.
+
+    It comes in two parts because a draw calls it at several noise levels under one context, which it reads once.
+    """
 
     @abc.abstractmethod
-    def __call__(self, noisy: Float[Array, "..."], noise: Float[Array, ""], context: Context) -> Float[Array, "..."]:
-        """The scaled noisy value (vector or picture), ``c_noise`` and the context to a value of the same shape."""
+    def read(self, context: Context) -> Read:
+        """All that can be computed from the context alone."""
+
+    @abc.abstractmethod
+    def __call__(self, noisy: Float[Array, "..."], noise: Float[Array, ""], read: Read) -> Float[Array, "..."]:
+        """The scaled noisy value (vector or picture), ``c_noise`` and a context read to a value of the same shape."""

@@ -17,10 +17,12 @@ from diorama.models.diffusion.building import build_parts
 from diorama.models.diffusion.config import DiffusionConfig
 from diorama.models.diffusion.denoiser import Context, Denoiser
 from diorama.models.diffusion.heads import Heads
-from diorama.models.diffusion.preconditioning import NoiseLevels, Preconditioning
+from diorama.models.diffusion.preconditioning import Network, NoiseLevels, Preconditioning
 from diorama.models.diffusion.samplers import Sampler
 from diorama.models.diffusion.target import Target
 from diorama.nn import Normaliser
+from diorama.nn.choice import choice
+from diorama.nn.product import rounded
 
 REWARD_WEIGHT = 1.0
 END_WEIGHT = 0.1
@@ -45,6 +47,7 @@ class Diffusion(WorldModel):
     spec: EnvSpec = field(static=True)
     length: int = field(static=True)
     context_noise: float = field(static=True)
+    discrete: bool = field(static=True)
     levels: NoiseLevels
     preconditioning: Preconditioning
     sampler: Sampler
@@ -61,6 +64,7 @@ class Diffusion(WorldModel):
             spec,
             config.context,
             config.context_noise,
+            config.discrete,
             NoiseLevels(),
             preconditioning,
             sampler,
@@ -73,11 +77,16 @@ class Diffusion(WorldModel):
     def measured(self, windows: Window) -> "Diffusion":
         """The same model with the normalisers' statistics from windows ``[N, T, ...]`` of real interaction."""
         reward = Normaliser.of(np.asarray(windows.reward)[np.asarray(windows.mask)][:, None])
-        return tree_at(lambda m: (m.target, m.reward), self, (self.target.measured(windows), reward))
+        done = dataclasses.replace(windows, action=self._done(jnp.asarray(windows.action)))
+        return tree_at(lambda m: (m.target, m.reward), self, (self.target.measured(done), reward))
 
     def sampling(self, sampler: Sampler) -> "Diffusion":
         """The same model with another sampler."""
         return dataclasses.replace(self, sampler=sampler)
+
+    def rounded(self) -> "Diffusion":
+        """The same model for imagining only, with its denoiser's weights in bfloat16 (see `diorama.nn.product`)."""
+        return dataclasses.replace(self, denoiser=rounded(self.denoiser))
 
     def start(self, observation: Observation, key: PRNGKeyArray) -> DiffusionBelief:
         """The first observation, also in place of what was before it; no reward or end yet."""
@@ -113,14 +122,15 @@ class Diffusion(WorldModel):
 
     def draw(self, context: Context, key: PRNGKeyArray) -> Float[Array, "..."]:
         """One value of the target, drawn under a context."""
+        network = self._network(context)
 
         def denoise(noisy: Float[Array, "..."], sigma: Float[Array, ""]) -> Float[Array, "..."]:
-            return self.target.clean(self.preconditioning.denoised(self._network(context), noisy, sigma))
+            return self.target.clean(self.preconditioning.denoised(network, noisy, sigma))
 
         return self.sampler(denoise, jax.random.normal(key, self.target.shape))
 
     def loss(self, window: Window, key: PRNGKeyArray) -> tuple[Float[Array, ""], Metrics]:
-        """The mean over real steps of denoising error + reward error + 0.1 cross-entropy of the end.
+        """The mean over real steps of denoising error + reward error + 0.1 cross-entropy of the end (+ reconstruction).
 
         Every step of the window is predicted from what the window shows before it; where that is fewer than K
         observations, the rest is unknown, as after `start`.
@@ -129,11 +139,23 @@ class Diffusion(WorldModel):
         rows = np.arange(window.length)[:, None] - np.arange(self.length)[::-1]
         known, rows = (rows >= 0).astype(np.float32), np.maximum(rows, 0)
         keys = jax.random.split(key, window.length)
-        given = (seen[rows], window.action[rows], jnp.asarray(known), seen[1:], window.reward, window.end, keys)
-        terms = jax.vmap(self._loss_step)(*given)
+        given = (
+            seen[rows],
+            self._done(window.action)[rows],
+            jnp.asarray(known),
+            seen[1:],
+            window.reward,
+            window.end,
+            keys,
+        )
+        following = {name: values[1:] for name, values in window.observation.items()}
+        # Another key than that of the same step's noise levels.
+        learned = jax.vmap(self.target.terms)(following, jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys))
+        terms = jax.vmap(self._loss_step)(*given) | learned
         count = jnp.maximum(window.mask.sum(), 1)
         metrics = {name: jnp.sum(values * window.mask) / count for name, values in terms.items()}
-        return metrics["denoising"] + REWARD_WEIGHT * metrics["reward"] + END_WEIGHT * metrics["end"], metrics
+        total = metrics["denoising"] + REWARD_WEIGHT * metrics["reward"] + END_WEIGHT * metrics["end"]
+        return total + sum(metrics[name] for name in learned), metrics
 
     def _loss_step(
         self, flats: Array, actions: Array, known: Array, following: Array, reward: Array, end: Array, key: PRNGKeyArray
@@ -157,12 +179,17 @@ class Diffusion(WorldModel):
         context = self.target.context(flats, actions, known)
         return self.preconditioning.error(self._network(context), value, noisy, sigma)
 
-    def _network(self, context: Context):
-        return lambda noisy, noise: self.denoiser(noisy, noise, context)
+    def _network(self, context: Context) -> Network:
+        read = self.denoiser.read(context)
+        return lambda noisy, noise: self.denoiser(noisy, noise, read)
 
     def _context(self, belief: DiffusionBelief, action: Float[Array, " A"]) -> Context:
         actions = jnp.concatenate([belief.actions, action[None]])
-        return self.target.context(belief.observations, actions, belief.known)
+        return self.target.context(belief.observations, self._done(actions), belief.known)
+
+    def _done(self, actions: Float[Array, "*B A"]) -> Float[Array, "*B A"]:
+        """What actions do: of scores for choices, the choice."""
+        return choice(actions) if self.discrete else actions
 
     def _said(self, context: Context, following: Float[Array, "..."]) -> tuple[Array, Array]:
         return self.heads(context.now, self.target.view(following), context.actions[-1])

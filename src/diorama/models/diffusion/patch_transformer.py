@@ -6,14 +6,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from diorama.core import Module, SpecError, field
-from diorama.models.diffusion.conditions import Condition, stacked
+from diorama.models.diffusion.conditions import Condition, ReadPictures, stacked
 from diorama.models.diffusion.config import TRANSFORMER_SIZES
 from diorama.models.diffusion.denoiser import Context, Denoiser
 from diorama.models.diffusion.preconditioning import Preconditioning
-from diorama.nn.attention import AdaptiveBlock
+from diorama.nn.attention import AdaptiveBlock, rows
 from diorama.nn.fan_in import fan_in_normal
 from diorama.nn.mlp import Linear, layer_norm
 from diorama.nn.normed_mlp import linear
+from diorama.nn.product import product
 
 DATA = Preconditioning().data
 
@@ -46,15 +47,27 @@ class PatchTransformer(Denoiser):
     leave: Linear
     patches: Patches
 
+    def read(self, context: Context) -> ReadPictures:
+        """As in `Denoiser`: what the context's pictures and their places add to the tokens."""
+        pictures = stacked(context, DATA)
+        weight = self._weight()[:, :, -pictures.shape[-1] :].reshape(len(self.enter.bias), -1)
+        tokens = rows(Linear(weight, self.enter.bias), self.patches.cut(pictures))
+        return ReadPictures(tokens + self.places, context)
+
     def __call__(
-        self, noisy: Float[Array, "H W C"], noise: Float[Array, ""], context: Context
+        self, noisy: Float[Array, "H W C"], noise: Float[Array, ""], read: ReadPictures
     ) -> Float[Array, "H W C"]:
         """As in `Denoiser`."""
-        condition = self.condition(noise, context)
-        tokens = jax.vmap(self.enter)(self.patches.cut(stacked(noisy, context, DATA))) + self.places
+        condition = self.condition(noise, read.context)
+        weight = self._weight()[:, :, : noisy.shape[-1]].reshape(len(self.enter.bias), -1)
+        tokens = product(self.patches.cut(noisy), weight) + read.entered
         for block in self.blocks:
             tokens = block(tokens, condition)
-        return self.patches.join(jax.vmap(lambda token: self.leave(layer_norm(token)))(tokens), noisy.shape)
+        return self.patches.join(rows(self.leave, jax.vmap(layer_norm)(tokens)), noisy.shape)
+
+    def _weight(self) -> Float[Array, "D pixels channels"]:
+        """The weights of the first layer by pixel of a patch and channel: those of what is denoised, then the rest."""
+        return self.enter.weight.reshape(len(self.enter.bias), self.patches.side**2, -1)
 
     @staticmethod
     def build(

@@ -86,6 +86,10 @@ class PictureTarget(Target):
         """One number for each channel."""
         return jax.random.normal(key, (1, 1, self.shape[-1]))
 
+    def terms(self, observation: Observation, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+        """None."""
+        return {}
+
 
 def pictures(spec: EnvSpec, name: str) -> bool:
     """Whether an observation is a picture: uint8 ``[H, W, C]``."""

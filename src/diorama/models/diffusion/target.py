@@ -14,7 +14,7 @@ class Target(Module):
     """Observations ``[*x]`` in their own array form, and the values ``[*x]`` that are drawn, of standard deviation 0.5.
 
     ``Flat`` below means all observations of one time as one array: a vector ``[O]`` in physical units, or a picture
-    ``[H, W, C]`` in [-1, 1].
+    ``[H, W, C]`` in [-1, 1], or the code of one.
     """
 
     action: AbstractVar[Normaliser]
@@ -59,6 +59,10 @@ class Target(Module):
     @abc.abstractmethod
     def offset(self, key: PRNGKeyArray) -> Float[Array, "..."]:
         """Standard normal noise that broadcasts to a drawn value and is shared where offset noise is."""
+
+    @abc.abstractmethod
+    def terms(self, observation: Observation, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+        """What the target itself learns from an observation: terms of the loss by name, or none."""
 
     @abc.abstractmethod
     def measured(self, windows: Window) -> "Target":

@@ -1,13 +1,12 @@
 """A denoiser of vectors: one token for each past step, one for the present, one for what is denoised."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from diorama.models.diffusion.config import TRANSFORMER_SIZES
 from diorama.models.diffusion.denoiser import Context, Denoiser
-from diorama.nn.attention import AdaptiveBlock
+from diorama.nn.attention import AdaptiveBlock, rows
 from diorama.nn.fan_in import fan_in_normal
 from diorama.nn.fourier import waves_of
 from diorama.nn.mlp import Linear, layer_norm
@@ -25,17 +24,32 @@ class TransformerDenoiser(Denoiser):
     blocks: tuple[AdaptiveBlock, ...]
     leave: Linear
 
-    def __call__(self, noisy: Float[Array, " O"], noise: Float[Array, ""], context: Context) -> Float[Array, " O"]:
-        """As in `Denoiser`."""
+    def read(self, context: Context) -> Float[Array, "K D"]:
+        """As in `Denoiser`: one token for each past step and one for the present."""
         flags = context.known[:-1].reshape(-1, 1)
         steps = jnp.concatenate([context.past, context.actions[:-1], flags], axis=-1)
         now = self.of_now(jnp.concatenate([context.now, context.actions[-1]]))
-        tokens = jnp.concatenate([jax.vmap(self.of_step)(steps), now[None], self.of_noisy(noisy)[None]])
-        tokens = tokens + self.places
-        condition = self.condition(waves_of(noise, self.places.shape[1]))
-        for block in self.blocks:
+        return jnp.concatenate([rows(self.of_step, steps), now[None]]) + self.places[:-1]
+
+    def __call__(
+        self, noisy: Float[Array, " O"], noise: Float[Array, ""], read: Float[Array, "K D"]
+    ) -> Float[Array, " O"]:
+        """As in `Denoiser`."""
+        tokens = jnp.concatenate([read, self.entered(noisy)])
+        condition = self.condition(waves_of(noise, self.width))
+        *earlier, last = self.blocks
+        for block in earlier:
             tokens = block(tokens, condition)
-        return self.leave(layer_norm(tokens[-1]))
+        return self.leave(layer_norm(last.last(tokens, condition, 1)[0]))
+
+    def entered(self, noisy: Float[Array, " O"]) -> Float[Array, "1 D"]:
+        """The token of what is denoised."""
+        return self.of_noisy(noisy)[None] + self.places[-1:]
+
+    @property
+    def width(self) -> int:
+        """The entries of a token."""
+        return self.places.shape[1]
 
     @staticmethod
     def build(rng: np.random.Generator, size: str, outputs: int, context: Context) -> "TransformerDenoiser":

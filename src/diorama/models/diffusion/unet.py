@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from diorama.core import Module, SpecError
-from diorama.models.diffusion.conditions import Condition, stacked
+from diorama.models.diffusion.conditions import Condition, ReadPictures, stacked
 from diorama.models.diffusion.config import UNET_SIZES
 from diorama.models.diffusion.denoiser import Context, Denoiser
 from diorama.models.diffusion.preconditioning import Preconditioning
@@ -72,12 +72,17 @@ class UNet(Denoiser):
     norm: AdaptiveGroupNorm
     leave: Convolution
 
+    def read(self, context: Context) -> ReadPictures:
+        """As in `Denoiser`: the first convolution of the context's pictures, offsets included."""
+        pictures = stacked(context, DATA)
+        return ReadPictures(self.enter.of_channels(-pictures.shape[-1], None)(pictures), context)
+
     def __call__(
-        self, noisy: Float[Array, "H W C"], noise: Float[Array, ""], context: Context
+        self, noisy: Float[Array, "H W C"], noise: Float[Array, ""], read: ReadPictures
     ) -> Float[Array, "H W C"]:
         """As in `Denoiser`."""
-        condition = jax.nn.silu(self.condition(noise, context))
-        picture, seen = self.enter(stacked(noisy, context, DATA)), []
+        condition = jax.nn.silu(self.condition(noise, read.context))
+        picture, seen = self.enter.of_channels(None, noisy.shape[-1]).product(noisy) + read.entered, []
         for level in self.down:
             picture = level(picture, condition)
             seen.append(picture)

@@ -101,6 +101,10 @@ class VectorTarget(Target):
         """None: entries of a vector share nothing."""
         return jnp.zeros(self.shape)
 
+    def terms(self, observation: Observation, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+        """None."""
+        return {}
+
     def _turn(self, vector: Float[Array, " O"], change: Float[Array, " O"]) -> Float[Array, " O"]:
         return change if self.frame is None else to_frame(self.frame, vector, change)
 
