@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from diorama.core import ArraySpec, ConfigError, EnvSpec, SpecError, filter_jit
-from diorama.core.artifact import Builder, load_artifact, save_artifact
 from diorama.core.canonical import from_json, to_json
+from diorama.nn.planar_frame import PlanarFrame
+from diorama.policies import load, save
 from diorama.policies.check import check_policy
 from diorama.policies.denoisers import Convolution, group_norm
 from diorama.policies.diffusion_config import DiffusionPolicyConfig, MLPDenoiserConfig, UNetDenoiserConfig
@@ -15,6 +16,10 @@ from diorama.policies.diffusion_schedule import DDIM, DDPM, Schedule
 SPEC = EnvSpec("toy", {"x": ArraySpec((3,), "m")}, ArraySpec((2,), "N", (-1.0, 5.0), (1.0, 10.0)), 0.1)
 SMALL = DiffusionPolicyConfig(8, 2, 4, 20, MLPDenoiserConfig((16,)), 8)
 CONVOLVING = DiffusionPolicyConfig(8, 2, 4, 20, UNetDenoiserConfig((8, 16), 3, 4), 8)
+BODY = EnvSpec("body", {"x": ArraySpec((6,), "m")}, ArraySpec((2,), "m", -1.0, 1.0), 0.1)
+MOVING = DiffusionPolicyConfig(
+    8, 2, 4, 20, MLPDenoiserConfig((16,)), 8, PlanarFrame((0, 1), (2, 3), ((4, 5),), actions=((0, 1),))
+)
 MEAN, SPREAD = 0.2, 0.15
 
 
@@ -126,6 +131,30 @@ def test_actions_stay_in_the_range_of_demonstrations_and_in_the_bounds():
     np.testing.assert_allclose(limits.physical(limits.unit(inside)), inside, rtol=1e-6)
 
 
+def turned_by(angle: float, vectors):
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.asarray(vectors, np.float32) @ np.array([[cosine, sine], [-sine, cosine]], np.float32)
+
+
+def test_a_frame_that_names_actions_makes_plans_turn_with_the_body():
+    policy = DiffusionPolicy.build(MOVING, BODY, 0)
+    plan = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (8, 2)), jnp.float32)
+    ahead = jnp.array([0.0, 0.0, 1.0, 0.0, 3.0, 1.0])
+    facing_left = jnp.array([0.0, 0.0, 0.0, 1.0, -1.0, 3.0])
+    np.testing.assert_allclose(policy.physical(policy.unit(plan, facing_left), facing_left), plan, atol=1e-6)
+    quarter = policy.unit(jnp.asarray(turned_by(np.pi / 2, plan)), facing_left)
+    np.testing.assert_allclose(quarter, policy.unit(plan, ahead), atol=1e-6)
+
+
+def test_turned_plans_stay_in_the_bounds():
+    policy = DiffusionPolicy.build(MOVING, BODY, 0)
+    np.testing.assert_allclose(policy.limits.high, np.sqrt(2.0) * np.ones(2), rtol=1e-6)
+    slanted = jnp.array([0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
+    made = policy.physical(jnp.ones((8, 2)), slanted)
+    np.testing.assert_array_equal(made, np.clip(made, -1.0, 1.0))
+    check_policy(policy, BODY)
+
+
 def test_a_convolution_is_numpys():
     rng = np.random.default_rng(0)
     layer = Convolution.build(rng, 3, 1, 1)
@@ -144,11 +173,11 @@ def test_an_artifact_comes_back_with_its_statistics(tmp_path):
     config, rng = SMALL, np.random.default_rng(0)
     seen = {"x": rng.normal(2.0, 3.0, (40, 3)).astype(np.float32)}
     policy = DiffusionPolicy.build(config, SPEC, 3).measured(seen, rng.uniform([-0.5, 6], [0.5, 8], (40, 2)), SPEC)
-    save_artifact(tmp_path, policy, kind="diffusion", config=config, spec=SPEC)
-    again = load_artifact(tmp_path, {"diffusion": Builder(DiffusionPolicyConfig, DiffusionPolicy.build)})
+    save(tmp_path, policy, config, SPEC)
+    again = load(tmp_path)
     key = jax.random.key(0)
     np.testing.assert_array_equal(act_on(policy, np.ones((2, 3)), key), act_on(again, np.ones((2, 3)), key))
-    for each in (SMALL, CONVOLVING):
+    for each in (SMALL, CONVOLVING, MOVING):
         assert from_json(DiffusionPolicyConfig, to_json(each)) == each
 
 

@@ -102,10 +102,11 @@ def denoising_loss(policy: DiffusionPolicy, window: Window, key: PRNGKeyArray) -
     Steps beyond the end of an episode do not count.
     """
     step_key, noise_key = jax.random.split(key)
-    clean, schedule, layout = policy.limits.unit(window.action), policy.schedule, policy.features.layout
+    schedule, layout = policy.schedule, policy.features.layout
+    history = layout.flatten({name: window.observation[name][: policy.config.history] for name in layout.names})
+    clean = policy.unit(window.action, history[-1])
     step = jax.random.randint(step_key, (), 0, schedule.steps)
     noise = jax.random.normal(noise_key, clean.shape)
-    history = layout.flatten({name: window.observation[name][: policy.config.history] for name in layout.names})
     seen = policy.denoiser(schedule.noisy(clean, noise, step), step, policy.see(history))
     error = jnp.mean((seen - schedule.velocity(clean, noise, step)) ** 2, axis=-1)
     return jnp.sum(error * window.mask) / jnp.maximum(window.mask.sum(), 1)

@@ -10,9 +10,15 @@ from diorama.core import ConfigError, EnvSpec, Policy
 from diorama.core.artifact import Builder, load_artifact, save_artifact
 from diorama.policies.actor import Actor
 from diorama.policies.config import ActorConfig, RandomConfig
+from diorama.policies.diffusion_config import DiffusionPolicyConfig
+from diorama.policies.diffusion_policy import DiffusionPolicy
 from diorama.policies.random import RandomPolicy
 
-BUILDERS = {"actor": Builder(ActorConfig, Actor.build), "random": Builder(RandomConfig, RandomPolicy.build)}
+BUILDERS = {
+    "actor": Builder(ActorConfig, Actor.build),
+    "diffusion": Builder(DiffusionPolicyConfig, DiffusionPolicy.build),
+    "random": Builder(RandomConfig, RandomPolicy.build),
+}
 """Kind to its builder. A new kind of policy is a new entry."""
 
 

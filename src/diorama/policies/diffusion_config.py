@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from diorama.core.errors import ConfigError
-from diorama.nn.planar_frame import PlanarFrame
+from diorama.nn.planar_frame import Pair, PlanarFrame
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class DiffusionPolicyConfig:
 
     It looks at the last ``history`` observations, plans ``horizon`` actions, the first of which belongs to the oldest
     observation, and carries out ``execute`` of them from the present one on. ``noise_steps``: steps of the noise
-    schedule. ``frame``: a planar frame from which it sees too. ``time_features``: size of the encoding of the step.
+    schedule. ``frame``: a planar frame from which it sees too, and in which it plans the entries of the action that the
+    frame names. ``time_features``: size of the encoding of the step.
     """
 
     horizon: int = 16
@@ -67,3 +68,8 @@ class DiffusionPolicyConfig:
                 f"A horizon of {self.horizon} cannot be halved {len(self.denoiser.channels) - 1} times; "
                 f"choose a multiple of {self.denoiser.shortest}."
             )
+
+    @property
+    def turned(self) -> tuple[Pair, ...]:
+        """The planar entries of the action that are planned in the frame."""
+        return () if self.frame is None else self.frame.actions

@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from diorama.core import EnvSpec, Module, Policy, field, tree_at
 from diorama.core.env import Observation
 from diorama.nn import Features, Layout
+from diorama.nn.planar import rotate
+from diorama.nn.planar_frame import Pair
 from diorama.policies.actor import bounds, measure
 from diorama.policies.denoisers import MLPDenoiser, UNetDenoiser, build_denoiser
 from diorama.policies.diffusion_config import DiffusionPolicyConfig
@@ -40,6 +42,15 @@ class ActionRange(Module):
         ends = jax.lax.stop_gradient((self.low, self.high))
         return jax.tree.map(lambda end: jnp.broadcast_to(end, like.shape), ends)
 
+    def turning(self, pairs: tuple[Pair, ...]) -> "ActionRange":
+        """The same range, but for each planar pair the square around 0 that holds every turn of it."""
+        low, high = self.low, self.high
+        for pair in pairs:
+            index = np.array(pair)
+            reach = jnp.linalg.norm(jnp.maximum(-low[index], high[index]))
+            low, high = low.at[index].set(-reach), high.at[index].set(reach)
+        return ActionRange(low, high)
+
     @staticmethod
     def of(actions: np.ndarray, low: np.ndarray, high: np.ndarray) -> "ActionRange":
         """The range of ``actions`` ``[N, A]`` within bounds ``[A]``; entries that hardly vary get the whole bounds."""
@@ -53,8 +64,9 @@ class ActionRange(Module):
 class DiffusionPolicy(Policy):
     """Looks at the last observations, denoises a chunk of actions, carries out the first of them, and looks again.
 
-    Actions are inside the bounds of the spec by construction. It cannot be differentiated through (`Stop` only): a
-    chunk is drawn in a loop that a step without a new chunk does not enter.
+    Actions are inside the bounds of the spec by construction. Where the frame names planar entries of the action, the
+    whole chunk is planned in the frame as it is at the newest observation. It cannot be differentiated through (`Stop`
+    only): a chunk is drawn in a loop that a step without a new chunk does not enter.
     """
 
     features: Features
@@ -63,6 +75,8 @@ class DiffusionPolicy(Policy):
     sampler: DDIM | DDPM
     schedule: Schedule
     config: DiffusionPolicyConfig = field(static=True)
+    low: tuple[float, ...] = field(static=True)
+    high: tuple[float, ...] = field(static=True)
 
     @staticmethod
     def build(config: DiffusionPolicyConfig, spec: EnvSpec, seed: int) -> "DiffusionPolicy":
@@ -74,9 +88,10 @@ class DiffusionPolicy(Policy):
         features = Features.build(Layout.of(spec, owner="The diffusion policy"), config.frame)
         rng = np.random.default_rng(seed)
         denoiser = build_denoiser(config, rng, spec.action.size, config.history * features.size)
-        whole = ActionRange(jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32))
-        sampler = DDIM(min(10, config.noise_steps))
-        return DiffusionPolicy(features, whole, denoiser, sampler, Schedule(config.noise_steps), config)
+        whole = ActionRange(jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)).turning(config.turned)
+        sampler, schedule = DDIM(min(10, config.noise_steps)), Schedule(config.noise_steps)
+        bound = tuple(low.tolist()), tuple(high.tolist())
+        return DiffusionPolicy(features, whole, denoiser, sampler, schedule, config, *bound)
 
     def init(self, spec: EnvSpec) -> Memory:
         """Nothing seen and nothing planned at step 0."""
@@ -101,7 +116,26 @@ class DiffusionPolicy(Policy):
         sample = self.sampler(
             lambda x, step: schedule.clean(x, self.denoiser(x, step, seen), step), schedule, noise, sample_key
         )
-        return self.limits.physical(sample)
+        return self.physical(sample, history[-1])
+
+    def unit(self, actions: Float[Array, "H A"], latest: Float[Array, " o"]) -> Float[Array, "H A"]:
+        """Physical actions as the denoiser knows them: in the frame at the flat observation ``latest``, in [-1, 1]."""
+        return self.limits.unit(self._turned(actions, latest, -1.0))
+
+    def physical(self, unit: Float[Array, "H A"], latest: Float[Array, " o"]) -> Float[Array, "H A"]:
+        """The inverse of `unit`, inside the bounds of the spec."""
+        actions = self._turned(self.limits.physical(unit), latest, 1.0)
+        low, high = (jnp.broadcast_to(jnp.array(end), actions.shape) for end in (self.low, self.high))
+        return jnp.clip(actions, low, high)
+
+    def _turned(self, actions: Float[Array, "H A"], latest: Float[Array, " o"], sense: float) -> Float[Array, "H A"]:
+        """The planar pairs of each action turned by the frame's heading (``sense`` 1) or back by it (-1)."""
+        for pair in self.config.turned:
+            index = np.array(pair)
+            heading = latest[np.array(self.config.frame.heading)] * jnp.array([1.0, sense])
+            turned = rotate(actions[:, index], jnp.broadcast_to(heading, (actions.shape[0], 2)))
+            actions = actions.at[:, index].set(turned)
+        return actions
 
     def see(self, history: Float[Array, "history o"]) -> Float[Array, " n"]:
         """The normalised features of the last observations, side by side."""
@@ -109,7 +143,8 @@ class DiffusionPolicy(Policy):
 
     def measured(self, observation: Mapping[str, Any], actions: np.ndarray, spec: EnvSpec) -> "DiffusionPolicy":
         """The same policy with the statistics of demonstrations: observations ``[N, ...]``, actions ``[N, A]``."""
-        parts = measure(self.features, observation), ActionRange.of(actions, *bounds(spec))
+        limits = ActionRange.of(actions, *bounds(spec)).turning(self.config.turned)
+        parts = measure(self.features, observation), limits
         return tree_at(lambda p: (p.features, p.limits), self, parts)
 
     def sampling(self, sampler: DDIM | DDPM) -> "DiffusionPolicy":
