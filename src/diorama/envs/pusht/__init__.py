@@ -2,7 +2,7 @@
 
 from diorama.envs.pusht.env import PushT, PushTState
 from diorama.envs.pusht.interface import Absolute, Interface, Relative
-from diorama.envs.pusht.metrics import best_clipped_coverage, goal_reached, success_coverage
+from diorama.envs.pusht.metrics import best_clipped_coverage, block_reached, goal_reached, success_coverage
 from diorama.envs.pusht.physics import PushTPhysics
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "PushTState",
     "Relative",
     "best_clipped_coverage",
+    "block_reached",
     "goal_reached",
     "success_coverage",
 ]

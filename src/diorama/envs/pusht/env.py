@@ -14,7 +14,7 @@ from diorama.envs.pusht.coverage import REWARD_COVERAGE, coverage, coverage_of_o
 from diorama.envs.pusht.geometry import TABLE, keypoints
 from diorama.envs.pusht.interface import Absolute, DelayLine, Interface
 from diorama.envs.pusht.physics import SUBSTEP, PushTPhysics
-from diorama.envs.pusht.render import SIZE, Renderer
+from diorama.envs.pusht.render import SIZE, Renderer, shrunk
 from diorama.envs.pusht.scenario import SCENARIOS, resolve
 
 _FEW = 6  # below this many worlds a loop of plain floats beats NumPy
@@ -151,8 +151,20 @@ _SENSORS = {
         ),
         _observe_features,
     ),
-    "pixels": _Sensor(ArraySpec((SIZE, SIZE, 3), "1", 0.0, 255.0, "uint8"), _observe_pixels),
 }
+_SMALLEST = 8
+
+
+def _sensor(name: str, side: int) -> _Sensor:
+    """The sensor of this name; pictures are ``side`` x ``side``. Raises `SpecError` where there is none."""
+    if name != "pixels":
+        if name not in _SENSORS:
+            raise SpecError(f"Push-T has no observation {name!r}; choose from {sorted([*_SENSORS, 'pixels'])}.")
+        return _SENSORS[name]
+    if not _SMALLEST <= side <= SIZE:
+        raise SpecError(f"Push-T has no pictures of {side} pixels; choose a side from {_SMALLEST} to {SIZE}.")
+    spec = ArraySpec((side, side, 3), "1", 0.0, 255.0, "uint8")
+    return _Sensor(spec, lambda state: shrunk(_observe_pixels(state), side))
 
 
 @final
@@ -164,7 +176,7 @@ class PushT(HostEnv):
     - ``state``: agent x, y, block x, y [px], block angle in [0, 2 pi), as gym-pusht has it;
     - ``keypoints``: the eight corners of the block in gym-pusht's order, then the agent [px];
     - ``features``: smooth in the motion: agent x, y, its velocity, block x, y, cosine and sine of the block's angle;
-    - ``pixels``: 96 x 96 x 3 uint8.
+    - ``pixels``: 96 x 96 x 3 uint8, or so many ``pixels`` a side: drawn at 96, then averaged over areas.
 
     The reward is coverage / 0.95, clipped to [0, 1]; a world ends beyond a coverage of 0.95.
     It cannot be rewound: Chipmunk remembers contacts that a pose does not show. `reset_to` starts from given poses.
@@ -172,11 +184,15 @@ class PushT(HostEnv):
 
     rewindable = False
 
-    def __init__(self, interface: Interface | None = None, observations: tuple[str, ...] = ("state",)):
+    def __init__(
+        self,
+        interface: Interface | None = None,
+        observations: tuple[str, ...] = ("state",),
+        *,
+        pixels: int = SIZE,
+    ):
         self.interface = interface or Absolute()
-        if unknown := sorted(set(observations) - set(_SENSORS)):
-            raise SpecError(f"Push-T has no observations {unknown}; choose from {sorted(_SENSORS)}.")
-        self._sensors = {name: _SENSORS[name] for name in observations}
+        self._sensors = {name: _sensor(name, pixels) for name in observations}
         self.spec = EnvSpec(
             f"pusht-{type(self.interface).__name__.lower()}",
             {name: sensor.spec for name, sensor in self._sensors.items()},

@@ -6,6 +6,8 @@ gym-pusht's image of 96 x 96 pixels (drawn there with hard edges at 512 x 512 an
 it leaves at contacts are not drawn.
 """
 
+from functools import cache
+
 import numpy as np
 
 from diorama.envs.pusht.geometry import TABLE, UNIT_BOXES, UNIT_REACH, centre_of_gravity
@@ -26,6 +28,27 @@ _LIGHTER = 1.2
 def pixel_positions() -> np.ndarray:
     """Where on the table [px] the centre of each image column (or row) lies, [96] float32."""
     return ((np.arange(SIZE) + 0.5) * (TABLE / SIZE) - 0.5).astype(np.float32)
+
+
+def shrunk(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Pictures [N, 96, 96, 3] uint8 at ``side`` x ``side``: each pixel is the mean over the area that it covers."""
+    if side == SIZE:
+        return pictures
+    share = _shares(side)
+    rows = np.einsum("ij,njkc->nikc", share, pictures.astype(np.float32), optimize=True)
+    sums = np.einsum("ij,nkjc->nkic", share, rows, optimize=True).astype(np.int32)
+    return ((sums + SIZE**2 // 2) // SIZE**2).astype(np.uint8)
+
+
+@cache
+def _shares(side: int) -> np.ndarray:
+    """How many 96ths of each of ``side`` pixels in a line each of the 96 drawn ones covers, float32 [side, 96].
+
+    They are whole numbers, and so are their sums of bytes, which float32 holds exactly in any order of adding.
+    """
+    edges, drawn = np.arange(side + 1) * SIZE, np.arange(SIZE) * side
+    overlap = np.minimum(edges[1:, None], drawn + side) - np.maximum(edges[:-1, None], drawn)
+    return np.maximum(overlap, 0).astype(np.float32)
 
 
 class Renderer:
