@@ -80,7 +80,7 @@ def test_the_report_needs_nothing_else(loop) -> None:
     text = (loop / "fit" / "report.html").read_text()
     page = Resources()
     page.feed(text)
-    assert len(page.found) == 2 and all(value.startswith("data:image/png;base64,") for value in page.found)
+    assert len(page.found) == 3 and all(value.startswith("data:image/png;base64,") for value in page.found)
     assert not page.tags & {"script", "link", "iframe", "object", "base"}
     style = text[text.index("<style>") : text.index("</style>")]
     assert "url(" not in style and "@import" not in style and "http" not in text
@@ -90,7 +90,8 @@ def test_the_report_needs_nothing_else(loop) -> None:
 def test_the_report_as_markdown(loop) -> None:
     text = (loop / "fit" / "report.md").read_text()
     figures = re.findall(r"\]\((figures/[a-z_]+\.png)\)", text)
-    assert len(figures) == 2 and all((loop / "fit" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
+    assert figures == [f"figures/{name}.png" for name in ("open_loop", "calibration", "learning")]
+    assert all((loop / "fit" / name).read_bytes().startswith(b"\x89PNG") for name in figures)
     result = text.splitlines()[2]
     assert result.startswith("20 steps ahead") and "better than repeating the first observation" in result
 

@@ -11,14 +11,16 @@ from diorama.cli.display import Display
 from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import canonical, to_json
 from diorama.core.files import write_atomically
+from diorama.core.spec import EnvSpec
 from diorama.data import Dataset
 from diorama.evaluate import Evaluation, evaluate
 from diorama.models import load as load_model
 from diorama.policies import load as load_policy
 from diorama.recipes import requests
 from diorama.recipes.collecting import collect as collect_episodes
-from diorama.recipes.loop import POLICY, WORLD, find_artifact, fit_world, imagined_from, modelled, train_policy
-from diorama.recipes.matching import check_match, spec_of
+from diorama.recipes.config import WorldConfig
+from diorama.recipes.loop import POLICY, WORLD, find_artifact, fit_world, imagined_from, train_policy
+from diorama.recipes.matching import check_match, check_visible, spec_of
 from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
 from diorama.recipes.run_folder import RunFolder
@@ -50,10 +52,7 @@ def collect(request: requests.Collect) -> int:
 def fit(request: requests.Fit) -> int:
     """Learn a world from a dataset."""
     dataset = Dataset.open(request.dataset)
-    spec = dataset.spec()
-    structure = structure_of(spec)
-    modelled(spec, request.observations)  # refuses unknown names before the run folder is made
-    config = world_config(request.size, request.seed, request.observations, request.updates, structure)
+    config = _world_config(request, dataset.spec())  # refuses what cannot be modelled before the run folder is made
     settings = {"verb": "fit", "dataset": dataset.identity, "world": to_json(config)}
     with RunFolder(request.out, settings) as run, Display() as display:
         fit_world(run, dataset, config, display.learning)
@@ -66,6 +65,7 @@ def train(request: requests.Train) -> int:
     """Train a policy in a learned world."""
     place = find_artifact(request.world, WORLD)
     dataset, model = Dataset.open(request.dataset), load_model(place)
+    check_visible(model.spec)
     config = policy_config(request.size, request.seed, request.updates, structure_of(model.spec))
     digest = hashlib.sha256((place / WEIGHTS).read_bytes()).hexdigest()
     settings = {"verb": "train", "dataset": dataset.identity, "world": digest, "policy": to_json(config)}
@@ -107,13 +107,30 @@ def run(request: requests.Run) -> int:
     return 0
 
 
+def _world_config(request: requests.Fit, spec: EnvSpec) -> WorldConfig:
+    return world_config(
+        request.size,
+        request.seed,
+        request.observations,
+        request.updates,
+        structure_of(spec),
+        request.model,
+        network=request.network or "",
+        window=request.window,
+        spec=spec,
+    )
+
+
 def _fit_command(request: requests.Fit) -> str:
     """The command line that asks for this."""
     parts = ["diorama", "fit", request.dataset, "--out", request.out, "--size", request.size, "--seed", request.seed]
+    if request.model != "ensemble":
+        parts += ["--model", request.model]
     if request.observations:
         parts += ["--observations", *request.observations]
-    if request.updates is not None:
-        parts += ["--updates", request.updates]
+    for option in ("network", "updates", "window"):
+        if (value := getattr(request, option)) is not None:
+            parts += [f"--{option}", value]
     return shlex.join(str(part) for part in parts)
 
 

@@ -26,6 +26,7 @@ def collect(
     seeds: Sequence[int],
     out: Path,
     *,
+    policy: Actor | None = None,
     length: int | None = None,
     images: str = "none",
     vary: tuple[str, ...] = (),
@@ -33,11 +34,12 @@ def collect(
 ) -> Dataset:
     """Run ``actor`` once for each seed and append the episodes to the dataset ``out``.
 
-    Seeds that it holds are skipped, where actor, length and varied factors are the same. ``vary`` names the factors of
-    variation to draw anew in each episode. ``progress(done, total)`` is called after each batch. Raises `ConfigError`
-    for an unknown actor, `DataError` where ``out`` holds another world or other columns.
+    ``actor`` names one of the task's actors, or with ``policy`` that one. Seeds that the dataset holds are skipped,
+    where actor, length and varied factors are the same. ``vary`` names the factors of variation to draw anew in each
+    episode. ``progress(done, total)`` is called after each batch. Raises `ConfigError` for an unknown actor,
+    `DataError` where ``out`` holds another world or other columns.
     """
-    env, policy = task.env(), task.actor(actor)
+    env, policy = task.env(), policy or task.actor(actor)
     spec, length = _written(env.spec, images), length or task.length
     ids = {"operator": actor, "scene": f"{length} steps, varied: {', '.join(sorted(vary)) or 'nothing'}"}
     held = _held(out, ids, spec)

@@ -1,22 +1,27 @@
-"""Configurations of whole loops. JAX-free; ``size`` is the one dial."""
+"""How a world is learned and how a policy is trained in it, as settings. JAX-free; ``size`` is the one dial."""
 
 from dataclasses import dataclass
 
 from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
+from diorama.models.diffusion.config import DiffusionConfig
+from diorama.models.rssm.config import RSSMConfig
 from diorama.policies.config import ActorConfig
+
+ModelConfig = EnsembleConfig | RSSMConfig | DiffusionConfig
+"""Any world model's configuration: its class says which model it is."""
 
 
 @dataclass(frozen=True)
 class WorldConfig:
     """How a world is learned from a dataset.
 
-    ``observations``: names to model, () for all vectors. ``window``: steps that the training loss follows the model's
-    own predictions. ``held_out``: fraction of the episodes kept for the exam, over ``exam_horizon`` steps, and
-    of the others kept to select the best update by.
+    ``observations``: names to model, () for what `modelled` chooses. ``window``: steps of a training window; ensemble
+    and RSSM learn along it, a diffusion model finds its context in it. ``held_out``: fraction of the episodes kept for
+    the exam, over ``exam_horizon`` steps, and of the others kept to select the best update by.
     """
 
-    model: EnsembleConfig = EnsembleConfig()
+    model: ModelConfig = EnsembleConfig()
     fit: FitConfig = FitConfig()
     observations: tuple[str, ...] = ()
     window: int = 4
@@ -32,16 +37,3 @@ class PolicyConfig:
     actor: ActorConfig = ActorConfig()
     train: FirstOrderConfig = FirstOrderConfig()
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """A whole loop. ``collection``: (actor, episodes) in order; ``episodes``: evaluation episodes of each policy."""
-
-    task: str
-    size: str
-    seed: int
-    collection: tuple[tuple[str, int], ...]
-    world: WorldConfig
-    policy: PolicyConfig
-    episodes: int

@@ -11,6 +11,7 @@ from diorama.core.artifact import read_description
 from diorama.core.canonical import from_json
 from diorama.core.errors import SpecError
 from diorama.core.spec import ArraySpec
+from diorama.recipes.modelling import pictures_of
 
 
 def spec_of(artifact: Path) -> EnvSpec:
@@ -28,6 +29,15 @@ def check_match(what: str, needed: EnvSpec, given: EnvSpec) -> None:
         raise SpecError(
             f"{what} was made for {needed.name!r} and does not fit {given.name!r}: {'; '.join(faults)}; "
             "use it with the world that it was made for."
+        )
+
+
+def check_visible(spec: EnvSpec) -> None:
+    """Raise `SpecError` where an actor could not see this world, because it shows pictures."""
+    if names := pictures_of(spec):
+        raise SpecError(
+            f"An actor sees vectors, and {spec.name!r} shows the pictures {names}; "
+            "fit a world to vectors (diorama fit --observations ...) and train in that one."
         )
 
 

@@ -1,13 +1,18 @@
 """What each size means, and what is known of a task's geometry. JAX-free; presets are functions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from diorama.core.errors import ConfigError
 from diorama.core.spec import EnvSpec
 from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
+from diorama.models.diffusion.config import PICTURE_NETWORKS, DiffusionConfig
+from diorama.models.rssm.config import RSSMConfig
 from diorama.nn.planar_frame import PlanarFrame
 from diorama.policies.config import ActorConfig
-from diorama.recipes.config import PolicyConfig, WorldConfig
+from diorama.recipes.config import ModelConfig, PolicyConfig, WorldConfig
+from diorama.recipes.modelling import affordable, modelled, pictures_of
 
 FIT_UPDATES = {"nano": 3000, "xs": 5000, "s": 8000, "m": 30_000, "l": 100_000}
 POLICY_UPDATES = {"nano": 2000, "xs": 3000, "s": 4000, "m": 8000, "l": 20_000}
@@ -16,11 +21,45 @@ WORLDS = {"nano": 64, "xs": 64, "s": 128, "m": 256, "l": 1024}
 
 
 @dataclass(frozen=True)
+class Habit:
+    """How one kind of model is fitted at every size.
+
+    ``rate``: learning rate by size. ``window``, ``batch``, ``chunk``: steps of a window, windows of an update, updates
+    of a program. ``held_out``: windows that select the best update. ``average``: see `FitConfig`.
+    """
+
+    rate: Mapping[str, float]
+    window: int
+    batch: int
+    chunk: int
+    held_out: int
+    average: float = 0.0
+
+
+def _by_size(*rates: float) -> dict[str, float]:
+    return dict(zip(FIT_UPDATES, rates, strict=True))
+
+
+_FLAT = _by_size(2e-3, 2e-3, 2e-3, 2e-3, 2e-3)
+HABITS = {
+    "ensemble": Habit(_FLAT, window=4, batch=256, chunk=100, held_out=4096),
+    "rssm": Habit(_by_size(2e-3, 1e-3, 1e-3, 3e-4, 1e-4), window=16, batch=16, chunk=50, held_out=128),
+    "diffusion": Habit(_by_size(2e-3, 1e-3, 1e-3, 5e-4, 3e-4), 4, batch=128, chunk=100, held_out=1024, average=0.999),
+}
+"""Kind of model to how it is fitted to vectors."""
+PICTURE_HABITS = {
+    "rssm": Habit(_by_size(1e-3, 1e-3, 5e-4, 3e-4, 1e-4), window=16, batch=16, chunk=25, held_out=32),
+    "diffusion": Habit(_by_size(1e-3, 1e-3, 3e-4, 1e-4, 1e-4), 4, batch=32, chunk=25, held_out=64, average=0.999),
+}
+"""Kind of model to how it is fitted where it sees pictures."""
+
+
+@dataclass(frozen=True)
 class Structure:
     """What is known of a task before learning: the observations to model and the planar frames to see them in.
 
     ``body``: the frame of the world model; ``aim``: that of the policy, which also sees the goal. ``window``: how many
-    steps the training loss follows the model's own predictions.
+    steps an ensemble's training loss follows its own predictions.
     """
 
     observations: tuple[str, ...]
@@ -50,13 +89,51 @@ def world_config(
     observations: tuple[str, ...] = (),
     updates: int | None = None,
     structure: Structure | None = None,
+    model: str = "ensemble",
+    *,
+    network: str = "",
+    window: int | None = None,
+    spec: EnvSpec | None = None,
 ) -> WorldConfig:
-    """How a world of this size is learned. A structure counts where its own observations are the ones to model."""
-    fit = FitConfig(updates=updates or FIT_UPDATES[size], learning_rate=2e-3, seed=seed)
-    if structure is None or observations not in ((), structure.observations):
-        return WorldConfig(EnsembleConfig(size), fit, observations, seed=seed)
-    model = EnsembleConfig(size, structure.body)
-    return WorldConfig(model, fit, structure.observations, structure.window, seed=seed)
+    """How a world of this size is learned by this kind of ``model``: ``ensemble``, ``rssm`` or ``diffusion``.
+
+    ``network``: that of a diffusion model, "" for its first. ``window``: steps of a training window, by default the
+    kind's. A ``structure`` counts where its own observations are the ones to model; what can see in its frame does.
+    ``spec``: that of the dataset; with it, what the model cannot take is refused, and pictures get settings of their
+    own. Raises `ConfigError` for an unknown kind, a network that does not fit, and what `modelled` refuses.
+    """
+    if observations not in ((), *((structure.observations,) if structure else ())) or network in PICTURE_NETWORKS:
+        structure = None
+    configured = model_config(model, size, network, structure.body if structure else None)
+    observations = structure.observations if structure else observations
+    seen = modelled(spec, observations, configured) if spec else None
+    habit = PICTURE_HABITS[model] if seen and pictures_of(seen) else HABITS[model]
+    if window is None:
+        window = structure.window if structure and model == "ensemble" else habit.window
+    drawn = affordable(seen, window, habit.chunk * habit.batch) if seen else habit.chunk * habit.batch
+    fit = FitConfig(
+        updates=updates or FIT_UPDATES[size],
+        batch=habit.batch,
+        chunk=max(drawn // habit.batch, 1),
+        learning_rate=habit.rate[size],
+        held_out=habit.held_out,
+        seed=seed,
+        average=habit.average,
+    )
+    return WorldConfig(configured, fit, observations, window, seed=seed)
+
+
+def model_config(model: str, size: str, network: str = "", frame: PlanarFrame | None = None) -> ModelConfig:
+    """The configuration of a kind of model. An RSSM has no frame. Raises `ConfigError` where there is no such model."""
+    if model == "diffusion":
+        return DiffusionConfig(size, network, frame=frame)
+    if model not in HABITS:
+        raise ConfigError(f"Model {model!r} is unknown; choose one of {sorted(HABITS)}.")
+    if network:
+        raise ConfigError(
+            f"A network is a choice of the diffusion model; leave {network!r} out or fit a diffusion model."
+        )
+    return RSSMConfig(size) if model == "rssm" else EnsembleConfig(size, frame)
 
 
 def policy_config(size: str, seed: int, updates: int | None = None, structure: Structure | None = None) -> PolicyConfig:

@@ -14,19 +14,26 @@ from diorama.envs.pusht.geometry import DEFAULT_GOAL, DEFAULT_SCALE, UNIT_CENTRE
 
 NEAR = 20.0
 """Mean distance of the corners [px] over which the bonus for being in place falls to a third."""
+IN_PLACE = 5.0
+"""Mean distance of the corners [px] over which the bonus for the last millimetres falls to a third."""
 ACROSS = 100.0
 """Unit of the distances in the reward [px]."""
 
 
 class PushTReward(Module):
-    """``-distance / 100 px + bonus * exp(-(distance / 20 px)^2) - reach * (agent to block) / 100 px``.
+    """What being close, being in place and being at the block are worth, per step.
+
+    ``-distance / 100 px + bonus * exp(-(distance / 20 px)^2) + fine * exp(-distance / 5 px)
+    - reach * (agent to block) / 100 px``.
 
     ``distance`` is the mean distance of the block's eight corners from where they are in the goal [px]: it joins
-    position and angle in one length. The agent's share is small and only counts beyond the block's reach.
+    position and angle in one length. The fine term has a slope up to the end, where the other bonus is flat. The
+    agent's share is small and only counts beyond the block's reach.
     """
 
     goal: tuple[float, float, float] = field(static=True, default=DEFAULT_GOAL)
     bonus: float = field(static=True, default=3.0)
+    fine: float = field(static=True, default=3.0)
     reach: float = field(static=True, default=0.1)
 
     def __call__(
@@ -37,7 +44,7 @@ class PushTReward(Module):
         distance = corner_distance(seen, self.goal)
         centre = _place(jnp.asarray([UNIT_CENTRE], jnp.float32) * DEFAULT_SCALE, seen)[0]
         apart = _norm(seen[:2] - centre)
-        bonus = self.bonus * jnp.exp(-((distance / NEAR) ** 2))
+        bonus = self.bonus * jnp.exp(-((distance / NEAR) ** 2)) + self.fine * jnp.exp(-distance / IN_PLACE)
         return bonus - distance / ACROSS - self.reach * jnp.maximum(apart - 60.0, 0.0) / ACROSS
 
 

@@ -1,6 +1,6 @@
 """Push-T at 5 Hz with relative actions, the interface of the coupled-world-models paper (arXiv 2602.06219)."""
 
-from diorama.envs.pusht import PushT, Relative, best_clipped_coverage, success_coverage
+from diorama.envs.pusht import PushT, Relative, best_clipped_coverage, block_reached, success_coverage
 from diorama.envs.pusht.scripted import ScriptedDemonstrator, ScriptedPlay
 from diorama.recipes.tasks import Task
 
@@ -15,7 +15,11 @@ def push_t(images: bool = False) -> Task:
         "push-t",
         lambda: PushT(Relative(), observations),
         LENGTH,
-        {"best clipped coverage": best_clipped_coverage, "success (coverage > 95 %)": success_coverage},
+        {
+            "best clipped coverage": best_clipped_coverage,
+            "success (coverage > 95 %)": success_coverage,
+            "block within 20 px and 20 deg": block_reached,
+        },
         "best clipped coverage",
         {"play": lambda: ScriptedPlay(), "demonstrations": lambda: ScriptedDemonstrator()},
     )

@@ -11,6 +11,8 @@ from diorama.core.errors import ConfigError
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
 Play = Literal["random", "play", "demonstrations"]
+Model = Literal["ensemble", "rssm", "diffusion"]
+Network = Literal["mlp", "transformer", "reader", "unet", "patches"]
 _SEEDS = 2**32
 
 
@@ -57,29 +59,46 @@ class Collect:
 
 @dataclass(frozen=True)
 class Fit:
-    """Learn a world model from a dataset, and examine it on held-out episodes."""
+    """Learn a world model from a dataset, and examine it on held-out episodes.
+
+    Not sure which model? The ensemble is the fastest, and it knows where it knows little. Where the future has several
+    outcomes, such as a contact, take diffusion: it draws one of them. Where one observation does not show everything,
+    take rssm: it remembers. Pictures need rssm or diffusion; rssm takes vectors beside them.
+    """
 
     dataset: Positional[Path]
     """A LeRobot v3.0 or v2.1 dataset."""
     out: Path
     """The run folder. The same command continues an interrupted run."""
     size: Size = "s"
-    """One dial for width, members and updates."""
+    """One dial for widths, learning rate and updates."""
     seed: int = 0
     """Seed of the initial weights and of the batches."""
+    model: Model = "ensemble"
+    """What to learn: an ensemble of networks (vectors), a recurrent state-space model (any mix of vectors and
+    pictures), or a diffusion model (vectors, or pictures)."""
+    network: Network | None = None
+    """Network of the diffusion model: mlp (default), transformer or reader for vectors, unet (default) or patches for
+    pictures."""
     observations: tuple[str, ...] = ()
-    """Which observations to model (column names without "observation."). Default: all vectors."""
+    """Which observations to model (column names without "observation."). Default: all vectors; all pictures where there
+    are no vectors or the network is one for pictures."""
     updates: int | None = None
     """Gradient updates. Default: by size."""
+    window: int | None = None
+    """Steps of a training window. Default: by model (ensemble 4, rssm 16, diffusion 4)."""
 
     def __post_init__(self) -> None:
-        _at_least_one(updates=self.updates)
+        _at_least_one(updates=self.updates, window=self.window)
         _seeds(self.seed)
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a policy inside a learned world, from the dataset's real states, by first-order gradients."""
+    """Train a policy inside a learned world, from the dataset's real states, by first-order gradients.
+
+    Any world of vectors will do; the policy cannot see pictures yet.
+    """
 
     world: Positional[Path]
     """A world: the run folder of `diorama fit`, or its world/ folder."""

@@ -1,0 +1,170 @@
+"""Coupled global and local worlds on any task: learn both, train a policy between them, deploy it, patch, go on.
+
+Source: arXiv 2602.06219. The global world is rolled out and never differentiated; the local one lends its derivatives
+(`Decoupled`), and may be refreshed on what the global one shows. What the deployed policy met in reality is added to
+the data, since a policy goes where play did not, and both worlds go on learning from all of it.
+
+Round k leaves ``world-k``, ``local-k`` and ``policy-k``; those of the last round are ``world``, ``local``, ``policy``.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from diorama.core import WorldModel
+from diorama.data import Dataset
+from diorama.imagine import Decoupled, Imagined
+from diorama.imagine.world import Reward
+from diorama.learn import Checkpoints, train_first_order
+from diorama.learn.worlds import Worlds
+from diorama.policies import Actor, Critic, Likeliest, Sampled
+from diorama.policies import save as save_policy
+from diorama.recipes.collecting import collect
+from diorama.recipes.coupled_config import CoupledConfig
+from diorama.recipes.loop import POLICY, WORLD, Observed, Watch, fit_world, hypotheses, imagined_from, recorded
+from diorama.recipes.run_folder import RunFolder
+from diorama.recipes.stage_clock import StageClock
+from diorama.recipes.tasks import Task
+
+Stage = Callable[[str, int, int], None]
+"""Told ``(name, done, total)``."""
+LOCAL = "local"
+_SEEDS_OF_A_RUN, _FIRST_PATCH, _SEEDS_OF_A_PATCH = 1_000_000, 500_000, 10_000
+
+
+class Coupled(NamedTuple):
+    """What a run ends with: the policy, and the two worlds that it was trained between."""
+
+    actor: Actor
+    world: WorldModel
+    local: WorldModel
+
+
+class Pair(NamedTuple):
+    """The worlds of one round, as a policy is trained in them."""
+
+    worlds: Worlds
+    gradient: Decoupled
+    imagined: Imagined
+    observation: Observed
+
+
+def run_coupled(
+    task: Task,
+    config: CoupledConfig,
+    run: RunFolder,
+    reward: Reward | None,
+    stage: Stage,
+    watch: Watch,
+    clock: StageClock,
+) -> Coupled:
+    """All rounds; the same call continues an interrupted run. ``reward``: analytic, or None for the models' heads."""
+    job = _Job(task, config, run, reward, stage, watch)
+    reached = None
+    for number in range(config.rounds):
+        reached = job.round(number, reached, clock)
+    return Coupled(reached.actor.choosing(Likeliest()), reached.world, reached.local)
+
+
+def pair_of(
+    world: WorldModel, local: WorldModel, dataset: Dataset, reward: Reward | None, *, ends: bool = True
+) -> Pair:
+    """The global world as one to train in from the dataset's real states, and the local one as its derivative.
+
+    ``ends``: see `imagined_from`.
+    """
+    imagined, observation = imagined_from(world, dataset, reward, ends=ends)
+    return Pair(hypotheses(imagined), Decoupled(local, reward), imagined, observation)
+
+
+def named(what: str, config: CoupledConfig, number: int) -> str:
+    """The artifact folder of a round: that of the last one has the plain name."""
+    return what if number == config.patches else f"{what}-{number}"
+
+
+class _Reached(NamedTuple):
+    """Where a round ended."""
+
+    actor: Actor
+    critics: tuple[Critic, ...]
+    world: WorldModel
+    local: WorldModel
+
+
+class _Job(NamedTuple):
+    task: Task
+    config: CoupledConfig
+    run: RunFolder
+    reward: Reward | None
+    stage: Stage
+    watch: Watch
+
+    def round(self, number: int, before: _Reached | None, clock: StageClock) -> _Reached:
+        """Gather data, fit both worlds to all of it, and train between them, from where the last round ended."""
+        dataset = clock("collect", lambda: self._gather(number, before))
+        world = clock("fit", lambda: self._fit(dataset, WORLD, number, before and before.world))
+        local = clock("fit", lambda: self._fit(dataset, LOCAL, number, before and before.local))
+        pair = pair_of(world, local, dataset, self.reward, ends=self.config.ends)
+        actor, critics = clock("train", lambda: self._train(pair, number, before))
+        return _Reached(actor, critics, world, local)
+
+    def _gather(self, number: int, before: _Reached | None) -> Dataset:
+        """The data of this round: play, and after it the episodes of the last round's policy in reality."""
+        config, place = self.config, self.run.path / "data"
+        first = config.seed * _SEEDS_OF_A_RUN
+        if before is None:
+            kind, episodes = config.play
+            return collect(self.task, kind, range(first, first + episodes), place, progress=self._told("collect"))
+        begin = first + _FIRST_PATCH + number * _SEEDS_OF_A_PATCH
+        middle, end = begin + config.patch_episodes // 2, begin + config.patch_episodes
+        told = self._told(f"deploy {number} of {config.patches}")
+        for name, choice, seeds in (
+            (f"policy {number - 1}", Likeliest(), range(begin, middle)),
+            (f"policy {number - 1}, exploring", Sampled(), range(middle, end)),
+        ):
+            policy = before.actor.choosing(choice)
+            dataset = collect(self.task, name, seeds, place, policy=policy, progress=told)
+        return dataset
+
+    def _fit(self, dataset: Dataset, what: str, number: int, begin: WorldModel | None) -> WorldModel:
+        """The world of a round: fitted to the data so far, from the one of the round before."""
+        config = self.config
+        settings = config.world if what == WORLD else config.local
+        if number:
+            settings = config.refitted(settings)
+        settings = replace(settings, fit=replace(settings.fit, seed=settings.fit.seed + number))
+        later = [config.play[1] + config.patch_episodes * k for k in range(number)]
+        name = named(what, config, number)
+        return fit_world(self.run, dataset, settings, self.watch, name=name, begin=begin, later=later)
+
+    def _train(self, pair: Pair, number: int, before: _Reached | None) -> tuple[Actor, tuple[Critic, ...]]:
+        """One round of training from the actor and the critics of the round before; the round's policy is saved."""
+        config, run, name = self.config, self.run, named(POLICY, self.config, number)
+        learners = fresh_learners(config, pair) if before is None else (before.actor, before.critics)
+        stage = "train" if name == POLICY else f"train-{number}"
+        train = replace(config.policy.train, seed=config.policy.train.seed + number)
+        state = train_first_order(
+            train,
+            *learners,
+            pair.worlds,
+            pair.gradient,
+            progress=recorded(run, self.watch),
+            checkpoints=Checkpoints(run.path / "checkpoints" / stage, keep=2),
+            stage=stage,
+        )
+        if not run.finished(stage):
+            trained = state.learned.actor.choosing(Likeliest())
+            save_policy(run.path / name, trained, config.policy.actor, pair.imagined.spec)
+            run.finish(stage, {"updates": int(state.cursor), "samples": train.updates * train.worlds * train.horizon})
+        return state.learned.actor, state.learned.critics.each
+
+    def _told(self, name: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.stage(name, done, total)
+
+
+def fresh_learners(config: CoupledConfig, pair: Pair) -> tuple[Actor, tuple[Critic, ...]]:
+    """An untrained actor and its critics, normalised by the real observations."""
+    policy, spec = config.policy, pair.imagined.spec
+    actor = Actor.build(policy.actor, spec, policy.seed).measured(pair.observation)
+    critics = (Critic.build(policy.actor, spec, policy.seed + 1 + k) for k in range(config.critics))
+    return actor, tuple(critic.measured(pair.observation) for critic in critics)
