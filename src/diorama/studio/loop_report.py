@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from diorama.studio.exam_report import action_section, calibration_section, prediction_section, units_section
 from diorama.studio.page import Page, new_figure
 from diorama.studio.provenance import provenance
 
@@ -25,20 +26,11 @@ LADDER = {
 
 
 def exam_section(page: Page, exam: Mapping[str, Any]) -> None:
-    """What the model knows: error against horizon, beside copying the last observation."""
-    page.heading("How well the world predicts (L1, L2)")
-    period, horizon = exam["control_period"], np.asarray(exam["horizon"])
-    first, last = _curve_text(exam["model"], 0), _curve_text(exam["model"], -1)
-    copied = _curve_text(exam["copy_last"], -1)
-    page.text(
-        f"From its first observation and the recorded actions alone (open loop), the world imagined {exam['windows']} "
-        f"stretches of {exam['groups']} episodes that it was not trained on. The unit of the error is the standard "
-        f"deviation of the data: 0 is perfect, 1 is as bad as always guessing the mean. It is {first} after one step "
-        f"of {period:g} s and {last} after {horizon[-1]} steps; not predicting at all, only repeating the first "
-        f"observation, gives {copied}."
-    )
-    caption = "Error against how far ahead is imagined (lower is better), with 95 % bootstrap intervals over episodes."
-    page.figure("open_loop", _exam_figure(exam), caption)
+    """What the model knows: all that the exam examined."""
+    prediction_section(page, exam)
+    units_section(page, exam)
+    calibration_section(page, exam)
+    action_section(page, exam)
 
 
 def learning_section(page: Page, metrics: list[dict[str, Any]], curves: Mapping[str, tuple[str, str]]) -> None:
@@ -110,19 +102,3 @@ def footer(page: Page, command: str, seed: int, seconds: Mapping[str, float]) ->
 def read_json(path: Path) -> Any:
     """A JSON file of the run."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _curve_text(curve: Mapping[str, Any], index: int) -> str:
-    return f"{curve['mean'][index]:.3f} [{curve['low'][index]:.3f}, {curve['high'][index]:.3f}]"
-
-
-def _exam_figure(exam: Mapping[str, Any]) -> Figure:
-    figure, axis = new_figure()
-    seconds = np.asarray(exam["horizon"]) * exam["control_period"]
-    for name, label in (("model", "learned world"), ("copy_last", "repeating the first observation")):
-        curve = exam[name]
-        (line,) = axis.plot(seconds, curve["mean"], label=label)
-        axis.fill_between(seconds, curve["low"], curve["high"], alpha=0.2, color=line.get_color(), linewidth=0)
-    axis.set(xlabel="how far ahead [s]", ylabel="error [std of the data]", xlim=(0, None), ylim=(0, None))
-    axis.legend(frameon=False)
-    return figure

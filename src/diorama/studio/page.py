@@ -61,11 +61,11 @@ class Page:
 
     def heading(self, text: str) -> None:
         """A section's heading."""
-        self._add(f"<h2>{html.escape(text)}</h2>", f"## {text}")
+        self.block(f"<h2>{html.escape(text)}</h2>", f"## {text}")
 
     def text(self, text: str) -> None:
         """A paragraph; text between backticks is set as code."""
-        self._add(f"<p>{_marked(text)}</p>", text)
+        self.block(f"<p>{_marked(text)}</p>", text)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of strings; text between backticks is set as code. Numbers and their intervals do not wrap."""
@@ -73,7 +73,7 @@ class Page:
         body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
         written = [[_markdown_cell(cell) for cell in row] for row in (header, *rows)]
         lines = ["| " + " | ".join(line) + " |" for line in (written[0], ["---"] * len(header), *written[1:])]
-        self._add(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>', "\n".join(lines))
+        self.block(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>', "\n".join(lines))
 
     def figure(self, name: str, figure: Figure, caption: str) -> None:
         """A figure, embedded in the HTML and saved beside the Markdown as ``figures/name.png``."""
@@ -83,7 +83,7 @@ class Page:
         data = base64.b64encode(buffer.getvalue()).decode()
         text = html.escape(caption)
         image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
-        self._add(
+        self.block(
             f"<figure>{image}<figcaption>{text}</figcaption></figure>", f"![{caption}](figures/{name}.png)\n\n{caption}"
         )
 
@@ -97,7 +97,8 @@ class Page:
         path.write_text(self._document(), encoding="utf-8")
         return path
 
-    def _add(self, as_html: str, as_markdown: str) -> None:
+    def block(self, as_html: str, as_markdown: str) -> None:
+        """Add a block in both forms; the HTML is taken as it is, so that what comes from outside must be escaped."""
         self._html.append(as_html)
         self._markdown.append(as_markdown)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from diorama.recipes.loop import EXAM
 from diorama.recipes.run_folder import RunFolder
+from diorama.studio.exam_report import exam_reached
 from diorama.studio.loop_report import exam_section, footer, ladder_section, learning_section, read_json
 from diorama.studio.page import Page
 
@@ -16,7 +17,7 @@ def write_world_report(run: RunFolder, command: str, seed: int) -> Path:
     page = Page("A learned world", _lead(exam))
     exam_section(page, exam)
     learning_section(page, run.metrics(), {"fit": ("held_out", "held-out loss")})
-    ladder_section(page, {"L1": "the error after one step", "L2": "the error against how far ahead"})
+    ladder_section(page, exam_reached(exam))
     footer(page, command, seed, {})
     return page.write(run.path)
 
@@ -24,9 +25,9 @@ def write_world_report(run: RunFolder, command: str, seed: int) -> Path:
 def _lead(exam: Mapping[str, Any]) -> str:
     """The result in one sentence."""
     steps, paired = exam["horizon"][-1], exam["paired"]
-    ours, copied = exam["model"]["mean"][-1], exam["copy_last"]["mean"][-1]
+    ours, copied = (100 * exam[name]["mean"][-1] for name in ("model", "copy_last"))
     verdict = "better than" if paired["high"][-1] < 0 else "not shown to be better than"
     return (
-        f"{steps} steps ahead, on episodes that it was not trained on, the world is wrong by {ours:.3f} standard "
-        f"deviations of the data: {verdict} repeating the first observation ({copied:.3f})."
+        f"{steps} steps ahead, on episodes that it was not trained on, the world is wrong by {ours:.1f} % of the "
+        f"standard deviation of the data: {verdict} repeating the first observation ({copied:.1f} %)."
     )
