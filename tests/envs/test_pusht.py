@@ -112,7 +112,7 @@ def test_wrong_scenarios_and_observations_are_refused() -> None:
         env.reset(np.array([0, 1]), default | {"friction": np.array([0.0, 3.0], np.float32)})
     with pytest.raises(SpecError, match="has shape"):
         env.reset(np.array([0, 1]), default | {"friction": np.zeros(3, np.float32)})
-    with pytest.raises(SpecError, match="no observations"):
+    with pytest.raises(SpecError, match="no observation 'image'"):
         PushT(observations=("image",))
 
 
