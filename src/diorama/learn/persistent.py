@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from diorama.core import Env, Module, Policy
 from diorama.core.env import Observation, State
+from diorama.learn.standing import fresh_states
 
 
 class Persistent(Module):
@@ -53,7 +54,7 @@ def begin(env: Env, worlds: int, episode: int, key: PRNGKeyArray) -> Persistent:
     Were they all cut off together, each update would see one phase of the task only.
     """
     reset_key, steps_key = jax.random.split(key)
-    state = jax.vmap(lambda k: env.reset(env.spec.scenario.default(), k))(jax.random.split(reset_key, worlds))
+    state = fresh_states(env, worlds, reset_key)
     steps = jax.random.randint(steps_key, (worlds,), 0, episode)
     return Persistent(state, steps, jnp.zeros(worlds), jnp.zeros(worlds), steps == 0)
 

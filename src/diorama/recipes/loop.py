@@ -29,7 +29,6 @@ from diorama.policies import save as save_policy
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.matching import check_match, check_visible
 from diorama.recipes.modelling import affordable, modelled
-from diorama.recipes.relabelled import Relabelled
 from diorama.recipes.run_folder import RunFolder
 
 Watch = Callable[[Report], None]
@@ -51,7 +50,6 @@ def fit_world(
     name: str = WORLD,
     begin: WorldModel | None = None,
     later: Sequence[int] = (),
-    reward: Reward | None = None,
 ) -> WorldModel:
     """Fit a world model to the dataset, examine it on episodes held out for that, and save the model and the exam.
 
@@ -60,15 +58,12 @@ def fit_world(
     ``exam.json`` for the one called ``world``, ``fit-NAME`` and ``exam-NAME.json`` for others. Where the run has
     finished this stage, the world is only loaded. ``begin``: a model of this configuration to go on from, with its
     normalisers; without it a new one is built. ``later``: see `apart`.
-    ``reward``: what the world's reward head learns instead of the recorded reward.
     """
     stage, exam = ("fit", EXAM) if name == WORLD else (f"fit-{name}", f"exam-{name}.json")
     if run.finished(stage):
         return load_model(run.path / name)
     spec = modelled(dataset.spec(), config.observations, config.model)
     training, selection, held_out = apart(Windows(dataset, config.window, tuple(spec.observation)), config, later)
-    if reward is not None:
-        training, selection = Relabelled(training, reward), Relabelled(selection, reward)
     sample = training.sample(np.random.default_rng(config.seed), affordable(spec, config.window, _MEASURED))
     begin = begin or build(config.model, spec, config.seed).measured(sample)
     checkpoints, told = Checkpoints(run.path / "checkpoints" / stage), recorded(run, watch)
