@@ -4,6 +4,7 @@ A side serves jobs (`serve`) and is asked on standard input, in JSON lines; the 
 to some cores. Standard library only, because sides run in several virtual environments.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -18,6 +19,7 @@ Job = Callable[[], Any]
 """One unit of the work that is measured; it returns when the work is done."""
 PIN = "import json, os, sys; os.sched_setaffinity(0, json.loads(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
 """A program that keeps itself to given cores and becomes the command that follows."""
+ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 1.0
 """About how long one side measures in one round."""
 
@@ -118,3 +120,23 @@ def processor() -> str:
     except OSError:
         return "unknown"
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What every benchmark in turns is asked: whose Python, how many cores, how often, what to leave out."""
+    asked = argparse.ArgumentParser(description=description)
+    asked.add_argument("--python", type=Path, default=ROOT / ".peer" / "bin" / "python", help="that of the peers")
+    asked.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="how many cores, one table each")
+    asked.add_argument("--rounds", type=int, default=7)
+    asked.add_argument("--without", nargs="*", default=[], help="variants to leave out, such as: compiled")
+    asked.add_argument("--quick", action="store_true", help="one core, one round, few rows: to see that it works")
+    asked.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    return asked
+
+
+def asked_of(parser: argparse.ArgumentParser, maker: str) -> argparse.Namespace:
+    """What was asked for. Ends with a sentence where the peers' Python is missing; ``maker`` is the script for it."""
+    asked = parser.parse_args()
+    if not asked.python.exists():
+        raise SystemExit(f"There is no Python for the peers; make one with benchmarks/{maker}.")
+    return asked

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from turns import Side, in_turns, processor  # noqa: E402
+from turns import Side, asked_of, in_turns, parser, processor  # noqa: E402
 
 JOBS = ("sample", "train")
 STATES = {"side": 0, "batch": 512, "network": "mlp", "size": "s"}
@@ -66,20 +66,12 @@ def table(row: dict[str, Any], cores: list[int], measured: list[dict[str, Any]])
 
 def arguments() -> argparse.Namespace:
     """What was asked for. Ends with a sentence where the peers' Python or DIAMOND's folder is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--diamond", default=os.environ.get("DIORAMA_DIAMOND"), help="folder of eloialonso/diamond")
-    parser.add_argument("--python", type=Path, default=ROOT / ".peer" / "bin" / "python", help="that of the peers")
-    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="how many cores, one table each")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--sees", type=int, nargs="+", default=[0, 32, 64], help="sides in pixels; 0 for states")
-    parser.add_argument("--without", nargs="*", default=[], help="variants to leave out, such as: compiled")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
+    asking = parser(__doc__.splitlines()[0])
+    asking.add_argument("--diamond", default=os.environ.get("DIORAMA_DIAMOND"), help="folder of eloialonso/diamond")
+    asking.add_argument("--sees", type=int, nargs="+", default=[0, 32, 64], help="sides in pixels; 0 for states")
+    asked = asked_of(asking, "loaders/make_peer.sh")
     if not asked.diamond:
         raise SystemExit("Name DIAMOND's folder with --diamond; README.md says how to get it.")
-    if not asked.python.exists():
-        raise SystemExit("There is no Python for the peers; make one with benchmarks/loaders/make_peer.sh.")
     if asked.quick:
         asked.cores, asked.rounds, asked.sees = [1], 1, [0]
     return asked

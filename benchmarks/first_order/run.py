@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from turns import Side, in_turns, processor  # noqa: E402
+from turns import Side, asked_of, in_turns, parser, processor  # noqa: E402
 
 PARTS = ("actor", "actor and critic")
 WORLDS = (64, 256)
@@ -67,18 +67,9 @@ def _of(part: str, alone: float, both: float) -> float:
 
 def arguments() -> argparse.Namespace:
     """What was asked for. Ends with a sentence where the peers' Python is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pwm", default=os.environ.get("DIORAMA_PWM"), help="folder of PWM's source")
-    parser.add_argument("--python", type=Path, default=ROOT / ".peer" / "bin" / "python", help="that of the peers")
-    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="how many cores, one table each")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--without", nargs="*", default=[], help="variants to leave out, such as: compiled")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    if not asked.python.exists():
-        raise SystemExit("There is no Python for the peers; make one with benchmarks/rssm/make_peer.sh.")
-    return asked
+    asking = parser(__doc__.splitlines()[0])
+    asking.add_argument("--pwm", default=os.environ.get("DIORAMA_PWM"), help="folder of PWM's source")
+    return asked_of(asking, "rssm/make_peer.sh")
 
 
 def main() -> None:

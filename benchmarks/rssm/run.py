@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent))
 
-from turns import Side, in_turns, processor  # noqa: E402
+from turns import Side, asked_of, in_turns, parser, processor  # noqa: E402
 
 from diorama.models.rssm.config import RSSM_SIZES  # noqa: E402
 
@@ -66,19 +66,10 @@ def table(row: dict[str, Any], cores: list[int], measured: list[dict[str, Any]])
 
 def arguments() -> argparse.Namespace:
     """What was asked for. Ends with a sentence where the peers' Python is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asking = parser(__doc__.splitlines()[0])
     for peer in ("r2dreamer", "dreamerv3"):
-        parser.add_argument(f"--{peer}", default=os.environ.get(f"DIORAMA_{peer.upper()}"), help="folder of its source")
-    parser.add_argument("--python", type=Path, default=ROOT / ".peer" / "bin" / "python", help="that of the peers")
-    parser.add_argument("--cores", type=int, nargs="+", default=[1, 2], help="how many cores, one table each")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--without", nargs="*", default=[], help="variants to leave out, such as: compiled")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    if not asked.python.exists():
-        raise SystemExit("There is no Python for the peers; make one with benchmarks/rssm/make_peer.sh.")
-    return asked
+        asking.add_argument(f"--{peer}", default=os.environ.get(f"DIORAMA_{peer.upper()}"), help="folder of its source")
+    return asked_of(asking, "rssm/make_peer.sh")
 
 
 def main() -> None:
