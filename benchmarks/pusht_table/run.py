@@ -12,7 +12,8 @@ global world itself, for as long on the clock as ``coupled-last``; ``cem``: plan
 refreshed on-policy; ``no-value``, ``no-entropy``: without one part.
 
 Test: one episode for each seed from 100000 to 100099 and from 200000 to 200099, in gym-pusht's physics, likeliest
-actions. Rates have Wilson's interval over all episodes of all runs, means a bootstrap over episodes.
+actions; of ``ppo-40m`` also on the way, every 4 M steps (``curve``). Rates have Wilson's interval over all episodes of
+all runs, means a bootstrap over episodes.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from diorama.learn import train_first_order
 from diorama.learn.ppo import train_ppo
 from diorama.learn.ppo_config import PPOConfig
 from diorama.learn.progress import Report
+from diorama.learn.state import TrainState
 from diorama.models import load as load_model
 from diorama.policies import Likeliest, PlannerConfig, cem
 from diorama.policies import load as load_policy
@@ -61,6 +63,7 @@ class Run:
     config: CoupledConfig
     pair: Pair
     seconds: float = 0.0
+    curve: list = dataclasses.field(default_factory=list)
 
     @staticmethod
     def of(path: pathlib.Path) -> "Run":
@@ -110,12 +113,23 @@ def through_global(run: Run) -> Actor:
     return first_order(run, run.pair.worlds, Through(), updates=max(int(run.seconds / each), 1))[0]
 
 
-def ppo(run: Run, samples: int) -> Actor:
-    """Proximal policy optimisation in the last global world."""
+def ppo(run: Run, samples: int, every: int = 0) -> Actor:
+    """Proximal policy optimisation in the last global world; tested in reality ``every`` so many steps."""
     actor, critics = fresh_learners(run.config, run.pair)
     config = dataclasses.replace(PPO, updates=samples // PPO.piece, seed=run.config.seed)
-    state = train_ppo(config, actor, critics[0], run.pair.worlds, progress=told(run))
+
+    def visit(state: TrainState) -> None:
+        done = int(state.cursor) * PPO.piece
+        if every and done // every > len(run.curve):
+            run.curve.append(point(done, state.learned.actor.choosing(Likeliest())))
+
+    state = train_ppo(config, actor, critics[0], run.pair.worlds, progress=told(run), visit=visit)
     return state.learned.actor.choosing(Likeliest())
+
+
+def point(samples: int, policy: Actor) -> dict:
+    """How good a policy is in reality after so many imagined steps."""
+    return {"samples": samples, "scores": tested(push_t(), "on the way", policy, SEEDS).to_json()["scores"]}
 
 
 def planning(run: Run) -> Actor:
@@ -128,7 +142,7 @@ ROWS: dict[str, Callable[[Run], Actor]] = {
     "coupled": lambda run: load_policy(run.path / "policy"),
     "coupled-last": coupled_last,
     "ppo-8m": lambda run: ppo(run, SAMPLES),
-    "ppo-40m": lambda run: ppo(run, 5 * SAMPLES),
+    "ppo-40m": lambda run: ppo(run, 5 * SAMPLES, every=SAMPLES // 2),
     "imagination": imagination,
     "global": through_global,
     "refresh": lambda run: coupled_last(run, refresh=1),
@@ -187,7 +201,8 @@ def main() -> None:
             scores = tested(push_t(), row, policy, SEEDS)
             # Another process may have added rows meanwhile.
             held = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-            held[key] = scores.to_json() | {"training_seconds": spent}
+            held[key] = scores.to_json() | {"training_seconds": spent, "curve": run.curve}
+            run.curve = []
             write_atomically(arguments.out, canonical(held))
             sys.stderr.write(f"{key}: {held[key]['estimates']}\n")
     sys.stdout.write(table(held))

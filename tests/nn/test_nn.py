@@ -21,7 +21,15 @@ from diorama.nn import (
     to_frame,
 )
 
-FRAME = PlanarFrame(origin=(2, 3), heading=(4, 5), points=((0, 1),), landmarks=((1.0, 2.0),), wavelengths=(3.0,))
+FRAME = PlanarFrame(
+    origin=(2, 3),
+    heading=(4, 5),
+    points=((0, 1),),
+    landmarks=((1.0, 2.0),),
+    wavelengths=(3.0,),
+    targets=(((2.0, 1.0), (0.5, 0.0)),),
+    closeups=(0.5,),
+)
 
 
 def observation(agent: tuple[float, float], block: tuple[float, float], angle: float) -> jax.Array:
@@ -103,10 +111,21 @@ def test_features_append_what_the_frame_sees():
     spec = EnvSpec("two", {"b": ArraySpec((4,)), "a": ArraySpec((2,))}, ArraySpec((1,), low=-1.0, high=1.0), 0.1)
     layout = Layout.of(spec, owner="The test")
     features = Features.build(layout, FRAME)
-    assert layout.names == ("a", "b") and features.size == 6 + 2 + 2 + 4
+    assert layout.names == ("a", "b") and features.size == 6 + 2 + 2 + 4 + 2 + 2
     split = layout.split(jnp.arange(6.0))
     np.testing.assert_array_equal(split["a"], [0.0, 1.0])
     np.testing.assert_array_equal(layout.flatten(split), jnp.arange(6.0))
+
+
+def test_a_target_is_seen_from_the_body_and_closer_up():
+    def seen(place, angle):
+        return np.asarray(lift(FRAME, observation((0.0, 0.0), place, angle))[-4:])
+
+    # The body's point (0.5, 0) is wanted at (2, 1): a body at (1.5, 1) that is not turned has it there.
+    np.testing.assert_allclose(seen((1.5, 1.0), 0.0), np.zeros(4), atol=1e-6)
+    # A quarter turn puts that point at (1.5, 1.5); the way from there to (2, 1) is (-0.5, -0.5) as the body sees it.
+    np.testing.assert_allclose(seen((1.5, 1.0), np.pi / 2)[:2], [-0.5, -0.5], atol=1e-6)
+    np.testing.assert_allclose(seen((1.5, 1.0), np.pi / 2)[2:], np.tanh([-1.0, -1.0]), atol=1e-6)
 
 
 def test_images_are_refused_by_name():

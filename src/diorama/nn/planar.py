@@ -21,13 +21,15 @@ def rotate(vector: Float[Array, "*B 2"], heading: Float[Array, "*B 2"]) -> Float
 
 
 def lift(frame: PlanarFrame, observation: Float[Array, " n"]) -> Float[Array, " m"]:
-    """The points and landmarks (relative to the origin) and the vectors of an observation as seen in the frame."""
+    """What an observation shows in the frame: points and landmarks from the origin, vectors, errors of the targets."""
     back = _back(observation[np.array(frame.heading)])
     origin = observation[np.array(frame.origin)]
     points = [rotate(observation[np.array(p)] - origin, back) for p in frame.points]
     landmarks = [rotate(jnp.array(point) - origin, back) for point in frame.landmarks]
     vectors = [rotate(observation[np.array(v)], back) for v in frame.vectors]
-    return jnp.concatenate([jnp.zeros(0), *points, *landmarks, *vectors, *waves(frame, points)])
+    errors = [rotate(jnp.array(place) - origin, back) - jnp.array(own) for place, own in frame.targets]
+    close = [jnp.tanh(error / length) for error in errors for length in frame.closeups]
+    return jnp.concatenate([jnp.zeros(0), *points, *landmarks, *vectors, *waves(frame, points), *errors, *close])
 
 
 def waves(frame: PlanarFrame, points: list[Float[Array, " 2"]]) -> list[Float[Array, " w"]]:

@@ -142,7 +142,7 @@ class _Job(NamedTuple):
         config, run, name = self.config, self.run, named(POLICY, self.config, number)
         learners = fresh_learners(config, pair) if before is None else (before.actor, before.critics)
         stage = "train" if name == POLICY else f"train-{number}"
-        train = replace(config.policy.train, seed=config.policy.train.seed + number)
+        train = config.training(number)
         state = train_first_order(
             train,
             *learners,

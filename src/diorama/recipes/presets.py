@@ -1,7 +1,9 @@
 """What each size means, and what is known of a task's geometry. JAX-free; presets are functions."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from diorama.core.errors import ConfigError
 from diorama.core.spec import EnvSpec
@@ -9,7 +11,7 @@ from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import PICTURE_NETWORKS, DiffusionConfig
 from diorama.models.rssm.config import RSSMConfig
-from diorama.nn.planar_frame import PlanarFrame
+from diorama.nn.planar_frame import PlanarFrame, Place
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import ModelConfig, PolicyConfig, WorldConfig
 from diorama.recipes.modelling import affordable, modelled, pictures_of
@@ -68,12 +70,33 @@ class Structure:
     window: int
 
 
+class Pose(NamedTuple):
+    """A pose in the plane: position, and angle [rad]."""
+
+    x: float
+    y: float
+    angle: float
+
+    def place(self, point: Place) -> Place:
+        """Where a point of a body in this pose is."""
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        return self.x + cosine * point[0] - sine * point[1], self.y + sine * point[0] + cosine * point[1]
+
+
 # Entries of Push-T's ``features``: agent x y, velocity x y, block x y, cosine, sine. The goal is at (256, 256).
 _SEEN = {"origin": (4, 5), "heading": (6, 7), "points": ((0, 1),), "vectors": ((2, 3),)}
+_GOAL = Pose(256.0, 256.0, math.pi / 4)
+# Two points of the tee, in its own frame: the middle of the bar's edge and the end of the stem.
+_ENDS = ((0.0, 0.0), (0.0, 120.0))
 PUSH_T = Structure(
     ("features",),
     PlanarFrame(**_SEEN, actions=((0, 1),)),
-    PlanarFrame(**_SEEN, landmarks=((256.0, 256.0),)),
+    PlanarFrame(
+        **_SEEN,
+        landmarks=((256.0, 256.0),),
+        targets=tuple((_GOAL.place(end), end) for end in _ENDS),
+        closeups=(40.0, 10.0, 3.0),
+    ),
     window=1,
 )
 

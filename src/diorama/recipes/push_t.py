@@ -30,14 +30,20 @@ from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.stage_clock import StageClock
 from diorama.recipes.tasks import Actor, Task
 
-PLAY = {"nano": 120, "xs": 160, "s": 240, "m": 240, "l": 1000}
-PATCHES = {"nano": (1, 32), "xs": (2, 64), "s": (3, 80), "m": (3, 80), "l": (5, 200)}
+PLAY = {"nano": 120, "xs": 160, "s": 160, "m": 160, "l": 1000}
+PATCHES = {"nano": (1, 32), "xs": (2, 64), "s": (5, 64), "m": (5, 64), "l": (5, 200)}
 """``size`` to how often the policy is deployed and the worlds are patched, and the episodes of each time."""
 WORLD_SIZE = {"nano": ("nano", 2000), "xs": ("nano", 3000), "s": ("xs", 6000), "m": ("s", 12_000), "l": ("m", 40_000)}
 LOCAL_SIZE = {"nano": ("nano", 2500), "xs": ("xs", 3000), "s": ("s", 5000), "m": ("s", 8000), "l": ("m", 20_000)}
 """``size`` to that of the model, and the updates of its first fit."""
-TRAINED = {"nano": (64, 1200), "xs": (128, 700), "s": (128, 975), "m": (256, 2000), "l": (512, 5000)}
-"""``size`` to worlds side by side, and updates of the policy in each round."""
+TRAINED = {
+    "nano": (32, 1600, 3200),
+    "xs": (32, 2000, 4400),
+    "s": (32, 1600, 7600),
+    "m": (128, 2000, 6000),
+    "l": (256, 7000, 25_000),
+}
+"""``size`` to worlds side by side, and updates of the policy in each round and in the last one."""
 EPISODES = {"nano": 50, "xs": 100, "s": 100, "m": 200, "l": 500}
 """``size`` to fresh test episodes of each policy."""
 CONTEXT = 2
@@ -52,7 +58,7 @@ PUBLISHED = range(100_000, 100_100)
 def push_t_config(size: str, seed: int) -> CoupledConfig:
     """The preset of this size."""
     (model, updates), (local, local_updates) = WORLD_SIZE[size], LOCAL_SIZE[size]
-    worlds, rounds = TRAINED[size]
+    worlds, rounds, closing = TRAINED[size]
     patches, episodes = PATCHES[size]
     fitted = FitConfig(updates=updates, batch=128, learning_rate=1e-3, patience=1000, seed=seed, average=0.999)
     lent = FitConfig(updates=local_updates, learning_rate=2e-3, patience=1000, seed=seed)
@@ -76,6 +82,7 @@ def push_t_config(size: str, seed: int) -> CoupledConfig:
         patch_episodes=episodes,
         episodes=EPISODES[size],
         ends=False,
+        closing=closing,
     )
 
 
@@ -128,7 +135,7 @@ def _round(config: CoupledConfig, run: RunFolder, number: int, scores: Evaluatio
     lengths = Dataset.open(run.path / "data").lengths
     held = config.play[1] + number * config.patch_episodes
     return {
-        "samples": config.samples * (number + 1) // config.rounds,
+        "samples": config.spent(number),
         "transitions": int(lengths[:held].sum() - held),
         "estimates": scores.to_json()["estimates"],
     }

@@ -121,15 +121,23 @@ def _result(page: Page, evaluation: Mapping[str, Any]) -> None:
 def _rounds(page: Page, evaluation: Mapping[str, Any], config: CoupledConfig) -> None:
     page.heading("Success in reality against samples")
     page.text(
-        f"The policy of every round, on the same {evaluation['difference']['count']} episodes. A round trains for "
-        f"{config.samples // config.rounds:,} imagined steps; before each but the first, {config.patch_episodes} "
-        "deployed episodes are added to the data and both worlds go on learning. So both axes grow together, and the "
-        "curve does not say which of them helped."
+        f"The policy of every round, on the same {evaluation['difference']['count']} episodes. {_trained(config)}; "
+        f"before each but the first, {config.patch_episodes} deployed episodes are added to the data and both worlds "
+        "go on learning. So both axes grow together, and the curve does not say which of them helped."
     )
     page.table(*rounds_table(evaluation["rounds"]))
     random = evaluation["policies"][1]["estimates"]
     figure = rounds_figure(evaluation["rounds"], random, evaluation["metric"])
     page.figure("rounds", figure, "Each round's policy in reality, with 95 % intervals over test episodes.")
+
+
+def _trained(config: CoupledConfig) -> str:
+    """How long a round trains."""
+    first, all_but_last = config.spent(0), config.spent(max(config.patches - 1, 0))
+    last = config.samples - all_but_last
+    if not config.patches or last == first:
+        return f"A round trains for {first:,} imagined steps"
+    return f"A round trains for {first:,} imagined steps, the last one for {last:,}"
 
 
 def _films(page: Page, run: RunFolder, config: CoupledConfig, evaluation: Mapping[str, Any]) -> None:
