@@ -17,7 +17,7 @@ EVERYTHING = BELOW_LEARN | {"registry", "envs", "learn", "evaluate", "exam"}
 MAY_IMPORT = {
     "core": set(),
     "nn": {"core"},
-    "registry": set(),
+    "registry": {"core"},
     "data": {"core", "registry"},
     "envs": {"core"},
     "models": {"core", "nn"},

@@ -11,7 +11,7 @@ from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import PICTURE_NETWORKS, DiffusionConfig
 from diorama.models.rssm.config import RSSMConfig
-from diorama.nn.planar_frame import PlanarFrame, Place
+from diorama.nn.planar_frame import Place, PlanarFrame
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import ModelConfig, PolicyConfig, WorldConfig
 from diorama.recipes.modelling import affordable, modelled, pictures_of
