@@ -1,16 +1,12 @@
-"""How good is a policy: protocols, scores and intervals."""
+"""How good is a policy: protocols, scores, intervals and statistics. Names load on first use."""
 
-from diorama.evaluate.intervals import Estimate, mean, paired_difference, rate
-from diorama.evaluate.protocol import Evaluation, Metric, episode_return, evaluate, run_episodes
+from diorama.core.lazy import attach
 
-__all__ = [
-    "Estimate",
-    "Evaluation",
-    "Metric",
-    "episode_return",
-    "evaluate",
-    "mean",
-    "paired_difference",
-    "rate",
-    "run_episodes",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "intervals": ("mean", "paired_difference", "rate"),
+        "statistics.estimate": ("Estimate",),
+        "protocol": ("Evaluation", "Metric", "episode_return", "evaluate", "run_episodes"),
+    },
+)
