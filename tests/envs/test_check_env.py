@@ -150,7 +150,7 @@ def test_what_is_no_world_is_refused() -> None:
         check_env(object())
 
 
-NEEDS = {"push-t": "pymunk"}
+NEEDS = {"push-t": "pymunk", "push-t-mujoco": "mujoco"}
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

@@ -20,8 +20,10 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "pendulum": _builder("teaching", "Pendulum"),
     "point-mass": _builder("teaching", "PointMass"),
     "push-t": _builder("pusht", "PushT"),
+    "push-t-mujoco": _builder("pusht_mujoco", "MuJoCoPushT"),
+    "push-t-quasistatic": _builder("pusht_quasistatic", "HostQuasiStaticPushT"),
 }
-"""A builder of an `Env` or a `HostEnv` for each name. ``push-t`` needs the extra ``pusht``."""
+"""A builder of an `Env` or a `HostEnv` for each name. ``push-t`` needs the extra ``pusht``, another one ``mujoco``."""
 
 
 def make(name: str) -> Any:

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         "config": ("EnsembleConfig",),
         "diffusion": ("Diffusion", "DiffusionConfig"),
         "ensemble": ("Ensemble",),
+        "residual": ("Residual", "ResidualConfig"),
         "rssm": ("RSSM", "RSSMConfig"),
         "check": ("check_model",),
         "artifact": ("BUILDERS", "build", "load", "save"),

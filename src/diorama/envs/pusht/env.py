@@ -16,6 +16,7 @@ from diorama.envs.pusht.interface import Absolute, DelayLine, Interface
 from diorama.envs.pusht.physics import SUBSTEP, PushTPhysics
 from diorama.envs.pusht.render import SIZE, Renderer, shrunk
 from diorama.envs.pusht.scenario import SCENARIOS, resolve
+from diorama.envs.pusht.starts import REGIONS, drawn_starts
 
 _FEW = 6  # below this many worlds a loop of plain floats beats NumPy
 
@@ -207,9 +208,7 @@ class PushT(HostEnv):
     def reset(self, seeds: np.ndarray, scenario: Scenario) -> PushTState:
         """First states of ``len(seeds)`` worlds: in the default scenario those of ``gym_pusht`` with the same seeds."""
         setting = self._prepare(scenario, len(seeds))
-        regions = [setting.each(name) for name in ("agent_low", "agent_high", "block_low", "block_high")]
-        regions = np.stack(regions, axis=1).astype(np.int64).tolist()
-        starts = np.stack([_start(int(seed), region) for seed, region in zip(seeds, regions, strict=True)])
+        starts = drawn_starts(seeds, {name: setting.each(name) for name in REGIONS})
         self._physics.reset(starts[:, 0:2], starts[:, 2:4], starts[:, 4])
         return self._begin(setting)
 
@@ -267,12 +266,3 @@ class PushT(HostEnv):
         return PushTState(
             physics.agent_xy, physics.agent_velocity, physics.block_xy, physics.block_angle, setting, self._serial
         )
-
-
-def _start(seed: int, region: list[list[int]]) -> np.ndarray:
-    """gym-pusht's draw: whole pixels for agent and block, then the angle, from the generator that Gymnasium seeds."""
-    rng = np.random.default_rng(seed)
-    agent_low, agent_high, block_low, block_high = region
-    agent = [int(rng.integers(low, high)) for low, high in zip(agent_low, agent_high, strict=True)]
-    block = [int(rng.integers(low, high)) for low, high in zip(block_low, block_high, strict=True)]
-    return np.array([*agent, *block, rng.uniform(-np.pi, np.pi)])
