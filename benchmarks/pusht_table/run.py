@@ -49,7 +49,7 @@ from diorama.recipes.tasks import Actor
 
 SEEDS = np.concatenate([np.arange(100_000, 100_100), np.arange(200_000, 200_100)])
 SAMPLES = 8_000_000
-PPO = PPOConfig(worlds=256, length=32, episode=150, chunk=20, discount=0.95, epochs=5, minibatches=8, rate=1e-3)
+PPO = PPOConfig(worlds=256, length=32, episode=32, chunk=20, discount=0.95, epochs=5, minibatches=8, rate=1e-3)
 CEM = PlannerConfig(horizon=8, samples=64, rounds=2, elites=8)
 """1,024 steps of the global world for each step of reality."""
 SCRIPTED = {"random": "random", "play": "play", "expert": "demonstrations"}
