@@ -22,6 +22,7 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "push-t": _builder("pusht", "PushT"),
     "push-t-mujoco": _builder("pusht_mujoco", "MuJoCoPushT"),
     "push-t-quasistatic": _builder("pusht_quasistatic", "HostQuasiStaticPushT"),
+    "rope": _builder("rope", "Rope"),
 }
 """A builder of an `Env` or a `HostEnv` for each name. ``push-t`` needs the extra ``pusht``, another one ``mujoco``."""
 

@@ -1,0 +1,37 @@
+"""Ropes, cables and wires: discrete elastic rods with contact and gradients. Names load on first use."""
+
+import importlib
+from typing import Any
+
+_MODULE_OF = {
+    "Contact": "contact",
+    "Handles": "handles",
+    "Load": "statics",
+    "Plasticity": "plasticity",
+    "Rod": "rod",
+    "RodConfig": "config",
+    "RodState": "rod",
+    "Rope": "env",
+    "RopeConfig": "env_config",
+    "RopeState": "env",
+    "Surroundings": "surroundings",
+    "Scheme": "integrator",
+    "at_rest": "rod",
+    "elastic_energy": "energy",
+    "elastic_forces": "forces",
+    "equilibrium": "statics",
+    "joined": "rod",
+    "make_rod": "rod",
+    "ring": "rod",
+    "simulate": "integrator",
+    "straight": "rod",
+    "substep": "integrator",
+    "total_energy": "energy",
+}
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"diorama.envs.rope has no name {name!r}")
+    return getattr(importlib.import_module(f"diorama.envs.rope.{_MODULE_OF[name]}"), name)

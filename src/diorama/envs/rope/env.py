@@ -1,0 +1,135 @@
+"""A rope on a floor as an `Env`: grasped vertices move as the action says, and the free end is to come to a goal."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from diorama.core import ArraySpec, Env, EnvSpec, Factor, Module, ScenarioSpace, field
+from diorama.core.env import Observation, Scenario
+from diorama.envs.rope.contact import Contact
+from diorama.envs.rope.env_config import RopeConfig
+from diorama.envs.rope.handles import Handles, free, hold, move
+from diorama.envs.rope.integrator import Scheme, substep
+from diorama.envs.rope.rod import Rod, RodState, at_rest, uniform_rod
+from diorama.envs.rope.shapes import Plane
+from diorama.envs.rope.surroundings import EARTH, Surroundings
+from diorama.envs.rope.vectors import length
+
+_FACTORS = ScenarioSpace(
+    {
+        "stiffness": Factor(1e-4, 1e-5, 1e-3, "N m^2", "against bending; that against twist is two thirds of it"),
+        "mass": Factor(0.05, 0.02, 0.1, "kg", "of the whole rope"),
+        "friction": Factor(0.3, 0.05, 1.0, "1", "static and kinetic, of the rope on the floor"),
+        "length": Factor(1.0, 0.6, 1.2, "m", "of the whole rope"),
+    }
+)
+_FLOOR_STIFFNESS, _SMOOTHING, _FLOOR_DAMPING = 2e3, 1e-3, 1.0
+_TWIST_SHARE = 2.0 / 3.0
+
+
+class RopeState(Module):
+    """The rope's parameters, its state, the coefficient of friction and the goal of its free end [m]."""
+
+    rod: Rod
+    body: RodState
+    friction: Float[Array, ""]
+    goal: Float[Array, " 3"]
+
+
+class Rope(Env):
+    """An inextensible rope that starts straight on a floor, in a direction of its own.
+
+    The action is the velocity of each held vertex [m/s], clipped to its bounds. The reward is minus the distance [m]
+    of the last vertex from the goal, after the step. It never ends.
+    """
+
+    spec: EnvSpec = field(static=True)
+    config: RopeConfig = field(static=True)
+
+    def __init__(self, config: RopeConfig = RopeConfig()):  # noqa: B008 (immutable)
+        self.config = config
+        self.spec = _spec(config)
+
+    def reset(self, scenario: Scenario, key: PRNGKeyArray) -> RopeState:
+        """At rest on the floor; direction and goal are drawn."""
+        rope_length = jnp.asarray(scenario["length"])
+        turn_key, goal_key = jax.random.split(key)
+        turn = jax.random.uniform(turn_key, (), rope_length.dtype, -jnp.pi, jnp.pi)
+        ahead = jnp.stack([jnp.cos(turn), jnp.sin(turn), jnp.zeros_like(turn)])
+        share = jnp.linspace(0.0, 1.0, self.config.vertices, dtype=rope_length.dtype)
+        height = jnp.array([0.0, 0.0, self.config.radius], rope_length.dtype)
+        position = rope_length * share[:, None] * ahead[None] + height[None]
+        aside = jax.random.uniform(goal_key, (2,), rope_length.dtype, -0.3, 0.3)
+        goal = rope_length * ahead + jnp.pad(aside, (0, 1)) + height
+        rod = self._rod(scenario, position)
+        return RopeState(rod, at_rest(rod, position), jnp.asarray(scenario["friction"]), goal)
+
+    def step(self, state: RopeState, action: Float[Array, " A"], key: PRNGKeyArray) -> RopeState:
+        """All sub-steps of one control period, with the held vertices at constant velocities."""
+        handles = self._handles(state.rod, action)
+        around, scheme = self._surroundings(state), self._scheme(state)
+
+        def one(body: RodState, _: None) -> tuple[RodState, None]:
+            return substep(state.rod, body, around, handles, scheme), None
+
+        body = jax.lax.scan(jax.checkpoint(one), state.body, None, length=self.config.substeps)[0]
+        return RopeState(state.rod, body, state.friction, state.goal)
+
+    def observe(self, state: RopeState) -> Observation:
+        """Positions [m] and velocities [m/s], vertex by vertex, and the goal [m]."""
+        body = state.body
+        return {"vertices": body.position.ravel(), "velocities": body.velocity.ravel(), "goal": state.goal}
+
+    def reward(self, state: RopeState, action: Float[Array, " A"], next_state: RopeState) -> Float[Array, ""]:
+        """Minus the distance of the free end from the goal [m]."""
+        return -length(next_state.body.position[-1] - next_state.goal)
+
+    def terminal(self, state: RopeState) -> Bool[Array, ""]:
+        """Never."""
+        return jnp.zeros((), bool)
+
+    def _rod(self, scenario: Scenario, position: Array) -> Rod:
+        stiffness, kind = jnp.asarray(scenario["stiffness"]), position.dtype
+        line_density = jnp.asarray(scenario["mass"]) / jnp.asarray(scenario["length"])
+        radius = jnp.asarray(self.config.radius, kind)
+        return uniform_rod(
+            position,
+            stretch=jnp.zeros((), kind),  # projection keeps the lengths
+            bend=jnp.stack([stiffness, stiffness]),
+            twist=_TWIST_SHARE * stiffness,
+            line_density=line_density,
+            polar_density=0.5 * line_density * radius**2,
+            radius=radius,
+        )
+
+    def _handles(self, rod: Rod, action: Array) -> Handles:
+        handles = hold(free(rod), *self.config.held)
+        told = jnp.clip(action, -self.config.speed, self.config.speed).reshape(-1, 3)
+        return move(handles, jnp.asarray(self.config.held), told.astype(rod.mass.dtype))
+
+    def _scheme(self, state: RopeState) -> Scheme:
+        step = jnp.asarray(self.config.control_period / self.config.substeps, state.goal.dtype)
+        return Scheme(step, inextensible=True, sweeps=self.config.sweeps)
+
+    def _surroundings(self, state: RopeState) -> Surroundings:
+        kind = state.goal.dtype
+        stiffness, smoothing, damping, drag, zero = (
+            jnp.asarray(value, kind) for value in (_FLOOR_STIFFNESS, _SMOOTHING, _FLOOR_DAMPING, self.config.drag, 0.0)
+        )
+        up = jnp.array([0.0, 0.0, 1.0], kind)
+        contact = Contact(stiffness, smoothing, state.friction, state.friction, damping)
+        itself = contact if self.config.self_contact else None
+        floor = Plane(up, zero)
+        return Surroundings(-EARTH * up, drag, drag, shapes=(floor,), contact=contact, self_contact=itself)
+
+
+def _spec(config: RopeConfig) -> EnvSpec:
+    flat, axes = (3 * config.vertices,), ("x", "y", "z")
+    names = tuple(f"{axis}_{vertex}" for vertex in config.held for axis in axes)
+    observation = {
+        "vertices": ArraySpec(flat, "m"),
+        "velocities": ArraySpec(flat, "m/s"),
+        "goal": ArraySpec((3,), "m", names=axes),
+    }
+    action = ArraySpec((len(names),), "m/s", -config.speed, config.speed, names=names)
+    return EnvSpec("rope", observation, action, config.control_period, _FACTORS)

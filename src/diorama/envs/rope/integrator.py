@@ -1,0 +1,157 @@
+"""Symplectic Euler with sub-steps: forces where the rod is, then velocities, then friction and lengths, then positions.
+
+The spin of a section points along its edge, and an edge that turns must turn that spin with it. The couple that does so
+works on the vertices with the turn of the last sub-step. So momentum is kept to rounding: linear, and angular counted
+as `angular_momentum` does, with each spin along the edge as it was when forces were last taken.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from diorama.core import Module, field
+from diorama.core.errors import SpecError
+from diorama.envs.rope.contact import rubbed, shape_forces
+from diorama.envs.rope.energy import curvature
+from diorama.envs.rope.forces import elastic_forces
+from diorama.envs.rope.frames import Frames, advance
+from diorama.envs.rope.handles import Handles, guided, inverse_mass
+from diorama.envs.rope.plasticity import return_map
+from diorama.envs.rope.projection import project
+from diorama.envs.rope.rod import Rod, RodState
+from diorama.envs.rope.self_contact import Touch, rubbed_together, spread, touches
+from diorama.envs.rope.surroundings import Surroundings
+from diorama.envs.rope.topology import edges_of, to_vertices
+from diorama.envs.rope.vectors import dot
+
+
+class Scheme(Module):
+    """The sub-step [s], whether edges keep their length, and how often friction and lengths are settled in turn."""
+
+    step: Float[Array, ""]
+    inextensible: bool = field(static=True, default=False)
+    sweeps: int = field(static=True, default=1)
+
+
+def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
+    """The state one sub-step later."""
+    frames = advance(state.frames, state.position, rod.closed)
+    rest = _set(rod, state, frames)
+    force, torque = elastic_forces(rod, state.position, state.angle, frames, rest)
+    force = force + _gyroscopic(rod, state, frames, scheme.step) + rod.mass[:, None] * around.gravity[None]
+    if around.force is not None:
+        force = force + around.force
+    push = _shape_push(rod, state, around)
+    touch = None
+    if around.self_contact is not None:
+        touch = touches(rod, around.self_contact, state.position, state.velocity)
+        force = force + spread(touch, touch.push, rod.mass.shape[0])
+    force = force if push is None else force + push
+    velocity = (state.velocity + scheme.step * force / rod.mass[:, None]) * jnp.exp(-around.drag * scheme.step)
+    spin = state.spin * dot(state.frames.tangent, frames.tangent)  # the part that stays along the edge
+    spin = (spin + scheme.step * torque / rod.spin_inertia) * jnp.exp(-around.spin_drag * scheme.step)
+    velocity, spin = guided(handles, velocity, spin)
+    velocity = _settle(rod, state.position, velocity, around, push, touch, handles, scheme)
+    position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
+    return RodState(position, velocity, angle, spin, frames, rest)
+
+
+def _set(rod: Rod, state: RodState, frames: Frames) -> Array:
+    if rod.plasticity is None:
+        return state.rest_curvature
+    bent = curvature(rod, frames, state.angle) / rod.span[:, None]
+    return return_map(rod.plasticity, bent, state.rest_curvature)
+
+
+def _gyroscopic(rod: Rod, state: RodState, frames: Frames, step: Array) -> Array:
+    """Forces [N] of the couple that turns each spin with its edge."""
+    turned = (frames.tangent - state.frames.tangent) / step
+    edge = edges_of(state.position, rod.closed)
+    couple = -(rod.present * rod.spin_inertia * state.spin)[:, None] * turned
+    force = jnp.cross(couple, edge) / dot(edge, edge)[:, None]
+    return to_vertices(-force, force, rod.closed)
+
+
+def _shape_push(rod: Rod, state: RodState, around: Surroundings) -> Array | None:
+    if around.contact is None or not around.shapes:
+        return None
+    return shape_forces(rod, around.contact, around.shapes, state.position, state.velocity)
+
+
+def _settle(
+    rod: Rod,
+    position: Array,
+    velocity: Array,
+    around: Surroundings,
+    push: Array | None,
+    touch: Touch | None,
+    handles: Handles,
+    scheme: Scheme,
+) -> Array:
+    """Friction and lengths in turn: each sweep takes up what the other left over, with the impulses summed."""
+    light = inverse_mass(rod, handles)
+    ground = jnp.zeros_like(velocity)
+    between = None if touch is None else jnp.zeros_like(touch.push)
+    for _ in range(scheme.sweeps):
+        if push is not None:
+            velocity, ground = rubbed(around.contact, push, velocity, ground, light, scheme.step)
+        if touch is not None:
+            contact = around.self_contact
+            velocity, between = rubbed_together(contact, touch, velocity, between, light, scheme.step)
+        if scheme.inextensible:
+            velocity = project(rod, position, velocity, light, scheme.step)[0]
+    return velocity
+
+
+def simulate(
+    rod: Rod,
+    state: RodState,
+    around: Surroundings,
+    handles: Handles,
+    scheme: Scheme,
+    *,
+    steps: int,
+    records: int = 1,
+    record: Callable[[RodState], Any] = lambda state: state.position,
+) -> tuple[RodState, Any]:
+    """The state after ``steps`` sub-steps, and what ``record`` makes of the state ``records`` times on the way there.
+
+    A gradient through it keeps one state in about the square root of ``steps``, and computes the rest again.
+    Raises `SpecError` where the records do not divide the steps.
+    """
+    if steps < 1 or records < 1 or steps % records:
+        raise SpecError(f"{records} records do not divide {steps} steps; give positive whole numbers that do.")
+    each = steps // records
+    inner = _divisor(each)
+
+    def one(held: RodState, _: None) -> tuple[RodState, None]:
+        return substep(rod, held, around, handles, scheme), None
+
+    def some(held: RodState, _: None) -> tuple[RodState, None]:
+        return jax.lax.scan(one, held, None, length=inner)
+
+    def stretch(held: RodState, _: None) -> tuple[RodState, Any]:
+        held = jax.lax.scan(jax.checkpoint(some), held, None, length=each // inner)[0]
+        return held, record(held)
+
+    return jax.lax.scan(jax.checkpoint(stretch), state, None, length=records)
+
+
+def _divisor(number: int) -> int:
+    """The largest divisor up to the square root."""
+    return max(k for k in range(1, math.isqrt(number) + 1) if number % k == 0)
+
+
+def momentum(rod: Rod, state: RodState) -> Float[Array, " 3"]:
+    """Linear momentum [kg m/s]."""
+    return rod.mass @ state.velocity
+
+
+def angular_momentum(rod: Rod, state: RodState) -> Float[Array, " 3"]:
+    """Angular momentum about the origin [kg m^2/s], of vertices and of spins along their edges of one sub-step ago."""
+    orbit = jnp.sum(rod.mass[:, None] * jnp.cross(state.position, state.velocity), 0)
+    return orbit + (rod.present * rod.spin_inertia * state.spin) @ state.frames.tangent

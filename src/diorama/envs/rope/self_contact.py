@@ -1,0 +1,108 @@
+"""Contact of a rod with itself, or of rods with each other: between the nearest points of each two edges.
+
+All pairs of edges that are not near neighbours are looked at; that is E^2 / 2 pairs, plain and fast enough to 60 edges.
+"""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from diorama.core import Module
+from diorama.envs.rope.contact import Contact, coulomb, ramp
+from diorama.envs.rope.rod import Rod
+from diorama.envs.rope.topology import first_vertex, second_vertex
+from diorama.envs.rope.vectors import dot, length, unit
+
+NEIGHBOURS = 2
+"""Edges of one rod that are at most so many places apart do not touch."""
+_PARALLEL = 1e-3
+
+
+class Touch(Module):
+    """All pairs of edges: which vertices [P, 4] with which weights [P, 4], and the push [N] on the first edge [P, 3].
+
+    Weights are positive for the first edge and negative for the second, so that the weighted sum of velocities is the
+    velocity of one surface against the other, and the weights times a force are the forces on the vertices.
+    """
+
+    vertices: Int[Array, "P 4"]
+    weights: Float[Array, "P 4"]
+    push: Float[Array, "P 3"]
+
+
+@functools.cache
+def _pairs(edges: int, closed: bool, neighbours: int) -> np.ndarray:
+    first, second = np.triu_indices(edges, neighbours + 1)
+    apart = second - first
+    keep = (edges - apart > neighbours) if closed else np.ones_like(apart, bool)
+    return np.stack([first[keep], second[keep]])
+
+
+def nearest(
+    first: Float[Array, "P 3"], second: Float[Array, "P 3"], between: Float[Array, "P 3"]
+) -> tuple[Float[Array, " P"], Float[Array, " P"]]:
+    """Where two segments are nearest, as shares of each from 0 to 1.
+
+    ``first`` and ``second`` are the vectors along the segments, ``between`` leads from the start of the first to that
+    of the second. Segments that are almost parallel meet near their middles: their nearest points are not unique.
+    """
+    a, e, b = dot(first, first), dot(second, second), dot(first, second)
+    c, f = dot(first, between), dot(second, between)
+    # A weak pull of both shares to one half makes the least squares definite.
+    pull = _PARALLEL * jnp.sqrt(a * e)
+    a, e, c, f = a + pull, e + pull, c + 0.5 * pull, f - 0.5 * pull
+    share = jnp.clip((c * e - b * f) / (a * e - b * b), 0.0, 1.0)
+    other = jnp.clip((b * share - f) / e, 0.0, 1.0)
+    return jnp.clip((b * other + c) / a, 0.0, 1.0), other
+
+
+def touches(rod: Rod, contact: Contact, position: Float[Array, "V 3"], velocity: Float[Array, "V 3"]) -> Touch:
+    """Every pair of edges with the push between them, zero where they are apart."""
+    pairs = _pairs(rod.rest_length.shape[0], rod.closed, NEIGHBOURS)
+    index = jnp.arange(position.shape[0])
+    ends = [end(index, rod.closed)[row] for row in pairs for end in (first_vertex, second_vertex)]
+    vertices = jnp.stack(ends, -1)
+    corner = position[vertices]
+    one, other = corner[:, 1] - corner[:, 0], corner[:, 3] - corner[:, 2]
+    share, other_share = nearest(one, other, corner[:, 2] - corner[:, 0])
+    weights = jnp.stack([1.0 - share, share, other_share - 1.0, -other_share], -1)
+    apart, closing = (jnp.sum(weights[..., None] * values, 1) for values in (corner, velocity[vertices]))
+    normal, gap = unit(apart), length(apart) - 2.0 * rod.radius
+    span = 0.5 * (rod.rest_length[pairs[0]] + rod.rest_length[pairs[1]])
+    stiffness = contact.stiffness * span * rod.present[pairs[0]] * rod.present[pairs[1]]
+    approach = jnp.maximum(-dot(closing, normal), 0.0)
+    push = stiffness * ramp(gap, contact.smoothing) * (1.0 + contact.damping * approach)
+    return Touch(vertices, weights, push[:, None] * normal)
+
+
+def spread(touch: Touch, on_pairs: Float[Array, "P 3"], vertices: int) -> Float[Array, "V 3"]:
+    """Forces or impulses of the pairs, on the vertices."""
+    shares = touch.weights[..., None] * on_pairs[:, None]
+    return jnp.zeros((vertices, 3), on_pairs.dtype).at[touch.vertices].add(shares)
+
+
+def rubbed_together(
+    contact: Contact,
+    touch: Touch,
+    velocity: Float[Array, "V 3"],
+    impulse: Float[Array, "P 3"],
+    inverse_mass: Float[Array, " V"],
+    step: Float[Array, ""],
+) -> tuple[Float[Array, "V 3"], Float[Array, "P 3"]]:
+    """Velocities after friction between edges, and the impulses [N s] of friction so far, one for each pair.
+
+    All pairs at once: each vertex is shared out among the pairs that it is in, so that their sum never overshoots.
+    """
+    load = length(touch.push)
+    normal = touch.push / jnp.where(load > 0.0, load, 1.0)[:, None]
+    speed = jnp.sum(touch.weights[..., None] * velocity[touch.vertices], 1)
+    sliding = speed - dot(speed, normal)[:, None] * normal
+    active = jnp.broadcast_to((load > 0.0)[:, None], touch.vertices.shape)
+    count = jnp.zeros_like(inverse_mass).at[touch.vertices].add(active.astype(velocity.dtype))
+    light = jnp.sum(touch.weights**2 * (count * inverse_mass)[touch.vertices], -1)
+    wanted = impulse - sliding / jnp.where(light > 0.0, light, 1.0)[:, None]
+    wanted = jnp.where((light > 0.0)[:, None], wanted, 0.0)
+    told = coulomb(contact, wanted, load * step)
+    return velocity + inverse_mass[:, None] * spread(touch, told - impulse, velocity.shape[0]), told

@@ -1,0 +1,109 @@
+"""The rope as a world: its contract, its gradient with respect to actions, its parts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from diorama.core.errors import ConfigError, DioramaError, SpecError
+from diorama.envs import check_env
+from diorama.envs.rope import (
+    Load,
+    RodConfig,
+    Rope,
+    RopeConfig,
+    Scheme,
+    at_rest,
+    equilibrium,
+    make_rod,
+    ring,
+    simulate,
+    straight,
+)
+from diorama.envs.rope.handles import clamp, free, hold, inverse_mass, move, release
+from diorama.envs.rope.projection import project
+from diorama.envs.rope.self_contact import nearest
+from diorama.envs.rope.shapes import Box, Capsule, Plane, Sphere
+from diorama.envs.rope.surroundings import empty_space
+from diorama.envs.rope.topology import edges_of
+from diorama.imagine import rollout
+from diorama.policies.constant import Constant
+
+KEY = jax.random.key(0)
+
+
+def test_rope_keeps_the_contract() -> None:
+    assert "gradient" in check_env(Rope(RopeConfig(vertices=6, substeps=4)), steps=3).passed
+
+
+def test_rope_is_pulled_along_and_keeps_its_length() -> None:
+    world = Rope(RopeConfig(vertices=6))
+    start = world.reset(world.spec.scenario.default(), KEY)
+    ahead = (start.body.position[-1] - start.body.position[0]) / 1.0
+    policy = Constant(-0.5 * ahead)
+    seen = jax.jit(lambda s: rollout(world, policy, s, length=10, key=KEY))(start)
+    vertices = np.asarray(seen.observation["vertices"][-1]).reshape(6, 3)
+    moved = (vertices - np.asarray(start.body.position)) @ np.asarray(ahead)
+    np.testing.assert_allclose(moved, -0.1, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(vertices, axis=0), axis=1), 0.2, rtol=1e-4)
+    assert np.all(vertices[:, 2] > 0.0)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_projection_keeps_lengths_and_momentum(closed: bool) -> None:
+    with jax.enable_x64(True):
+        place = ring(1.0, 9) if closed else straight(1.0, 9)
+        place = place + 0.02 * jax.random.normal(KEY, place.shape, float)
+        rod = make_rod(RodConfig(closed=closed), place)
+        velocity, step = jax.random.normal(jax.random.key(1), place.shape, float), jnp.asarray(1e-3)
+        kept, _ = project(rod, place, velocity, inverse_mass(rod, free(rod)), step)
+        lengths = jnp.linalg.norm(edges_of(place + step * kept, closed), axis=-1)
+        np.testing.assert_allclose(lengths, rod.rest_length, rtol=1e-12)
+        change = rod.mass[:, None] * (kept - velocity)
+        np.testing.assert_allclose(change.sum(0), 0.0, atol=1e-12)
+        np.testing.assert_allclose(jnp.cross(place, change).sum(0), 0.0, atol=1e-12)
+
+
+def test_handles_hold_and_let_go() -> None:
+    rod = make_rod(RodConfig(), straight(1.0, 5))
+    held = move(clamp(hold(free(rod), 4), 0), 4, jnp.array([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(held.vertices, [1, 1, 0, 0, 1])
+    np.testing.assert_array_equal(held.edges, [1, 0, 0, 0])
+    np.testing.assert_array_equal(held.velocity[4], [1, 2, 3])
+    np.testing.assert_array_equal(release(held, 4).vertices, [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(
+        clamp(free(make_rod(RodConfig(closed=True), ring(1.0, 5))), 4).vertices, [1, 0, 0, 0, 1]
+    )
+
+
+def test_shapes_know_their_distance() -> None:
+    point, one = jnp.array([0.0, 3.0, 4.0]), jnp.asarray(1.0)
+    assert float(Sphere(jnp.zeros(3), one).distance(point)) == pytest.approx(4.0)
+    assert float(Plane(jnp.array([0.0, 0.0, 2.0]), one).distance(point)) == pytest.approx(3.0)
+    assert float(Capsule(jnp.zeros(3), jnp.array([0.0, 0.0, 9.0]), one).distance(point)) == pytest.approx(2.0)
+    box = Box(jnp.zeros(3), jnp.array([1.0, 1.0, 4.0]), jnp.asarray(0.5))
+    assert float(box.distance(point)) == pytest.approx(1.5)
+    assert float(box.distance(jnp.zeros(3))) == pytest.approx(-1.5)
+
+
+def test_nearest_points_of_segments() -> None:
+    first = jnp.array([[2.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    second = jnp.array([[0.0, 2.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    between = jnp.array([[0.5, -0.5, 1.0], [2.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    share, other = nearest(first, second, between)
+    np.testing.assert_allclose(share, [0.25, 1.0, 0.5], atol=2e-3)
+    np.testing.assert_allclose(other, [0.25, 0.0, 0.5], atol=2e-3)
+
+
+def test_errors_name_the_mend() -> None:
+    with pytest.raises(ConfigError, match="positive"):
+        RodConfig(radius=0.0)
+    with pytest.raises(ConfigError, match="at least one"):
+        RopeConfig(held=())
+    rod = make_rod(RodConfig(), straight(1.0, 4))
+    state = at_rest(rod, straight(1.0, 4))
+    with pytest.raises(SpecError, match="divide"):
+        simulate(rod, state, empty_space(), free(rod), Scheme(jnp.asarray(1e-4)), steps=3, records=2)
+    pull = Load(jnp.full((4, 3), 1.0), jnp.zeros(3), jnp.zeros(3))
+    with pytest.raises(DioramaError, match="in parts"):
+        equilibrium(rod, state, pull, free(rod), iterations=2)
