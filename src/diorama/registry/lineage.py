@@ -1,0 +1,77 @@
+"""What a version rests on, or what rests on it: the graph around it with the role of every edge."""
+
+import dataclasses
+
+from diorama.core.errors import DataError
+from diorama.registry.graph import Graph
+
+UP, DOWN = "up", "down"
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A version in a lineage, and over how many edges it is reached at least."""
+
+    id: str
+    kind: str
+    name: str
+    depth: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """That ``source`` rests on ``target`` in ``role``; ``relation`` of a ``derived_from``, else ""."""
+
+    source: str
+    role: str
+    target: str
+    relation: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lineage:
+    """Nodes in the order of their depth, the asked version first, and every link between them.
+
+    ``cut``: versions beyond the asked depth were left out.
+    """
+
+    id: str
+    direction: str
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    cut: bool = False
+
+
+def lineage(graph: Graph, version: str, direction: str = UP, depth: int | None = None) -> Lineage:
+    """The lineage ``up`` (what it rests on) or ``down`` (what rests on it), at most ``depth`` edges away.
+
+    Raises `DataError` for an unknown id or direction.
+    """
+    if direction not in (UP, DOWN):
+        raise DataError(f"A lineage goes up or down, not {direction!r}.")
+    depths = {graph.get(version).id: 0}
+    layer, cut = [version], False
+    while layer:
+        beyond = [other for one in layer for other in _next(graph, one, direction) if other not in depths]
+        reached = depths[layer[0]]
+        cut = bool(beyond) and reached == depth
+        layer = [] if cut else list(dict.fromkeys(beyond))
+        depths |= dict.fromkeys(layer, reached + 1)
+    nodes = tuple(Node(one, graph.get(one).kind, graph.get(one).name, at) for one, at in depths.items())
+    return Lineage(version, direction, nodes, _links(graph, depths), cut)
+
+
+def _next(graph: Graph, version: str, direction: str) -> list[str]:
+    if direction == DOWN:
+        return [source for source, _ in graph.users(version)]
+    return [target for target in graph.targets(version) if target in graph]
+
+
+def _links(graph: Graph, chosen: dict[str, int]) -> tuple[Link, ...]:
+    found = []
+    for source in chosen:
+        for edge in graph.get(source).edges:
+            if edge.target in chosen:
+                relation = str(edge.attributes.get("relation", "")) if edge.role == "derived_from" else ""
+                found.append(Link(source, edge.role, edge.target, relation))
+    return tuple(dict.fromkeys(found))

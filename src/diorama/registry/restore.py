@@ -1,0 +1,48 @@
+"""Putting back what a damaged database has lost, from the texts of the manifests beside the blobs."""
+
+import sqlalchemy as sa
+
+from diorama.core.errors import DataError
+from diorama.registry import tables
+from diorama.registry.collect import lost
+from diorama.registry.database import reading
+from diorama.registry.manifest import read_manifest
+from diorama.registry.records import Manifest, Version
+from diorama.registry.registry import Registry
+
+
+def restore(registry: Registry) -> list[Version]:
+    """Register every lost version whose manifest, blobs and targets are whole, and mend damaged manifest files.
+
+    Each gets a new sequence number and time; the log cannot be restored, because only the database has it.
+    """
+    _mend_texts(registry)
+    waiting = {name: read_manifest(registry.manifests.read(name)) for name in _whole(registry)}
+    restored: list[Version] = []
+    while ready := [name for name, manifest in waiting.items() if _complete(registry, manifest, waiting)]:
+        restored += registry.register_many([waiting.pop(name) for name in ready])
+    return restored
+
+
+def _mend_texts(registry: Registry) -> None:
+    with reading(registry.engine) as connection:
+        rows = connection.execute(sa.select(tables.version.c.id, tables.version.c.manifest)).all()
+    registry.manifests.put_many([row.manifest.encode() for row in rows if not registry.manifests.intact(row.id)])
+
+
+def _whole(registry: Registry) -> list[str]:
+    return [name for name in lost(registry) if registry.manifests.intact(name)]
+
+
+def _complete(registry: Registry, manifest: Manifest, waiting: dict[str, Manifest]) -> bool:
+    """Whether everything that a manifest rests on is registered and its blobs are there."""
+    if any(edge.target in waiting for edge in manifest.edges):
+        return False
+    if not all(registry.has_blob(digest) for digest in manifest.blobs.values()):
+        return False
+    try:
+        for edge in manifest.edges:
+            registry.get(edge.target)
+    except DataError:
+        return False
+    return True
