@@ -76,6 +76,8 @@ RUN = {
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_every_block_runs(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # The rest of the tests register nothing; a page shows what its reader sees.
+    monkeypatch.delenv("DIORAMA_REGISTRY", raising=False)
     namespace: dict[str, Any] = {"__name__": f"page_{page.stem}"}
     for block in blocks(page.read_text()):
         where = f"{page.relative_to(ROOT)}:{block.line - 1}"

@@ -28,20 +28,21 @@ def gathered(config: CoupledConfig, number: int) -> list[tuple[str, list[int], o
     """Who acts in reality on which seeds before a round, without acting."""
     asked = []
 
-    def note(task, actor, seeds, out, *, policy=None, progress=None):
+    def note(job, actor, seeds, policy, told):
         asked.append((actor, list(seeds), policy))
         return object.__new__(Dataset)
 
     before = coupled._Reached(SimpleNamespace(choosing=lambda choice: choice), (), None, None) if number else None
-    job = coupled._Job(None, config, SimpleNamespace(path=Path("run")), None, lambda *told: None, lambda report: None)
+    senses = SimpleNamespace(images="none", acting=lambda actor, local: actor)
+    job = coupled._Job(None, config, SimpleNamespace(path=Path("run")), senses, *[lambda *told: None] * 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coupled, "collect", note)
+        patch.setattr(coupled._Job, "_collect", note)
         job._gather(number, before)
     return asked
 
 
 @given(seed=st.integers(0, 4000), size=st.sampled_from(SIZES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_seeds_of_play_patches_and_tests_never_meet(seed: int, size: str) -> None:
     config = push_t.push_t_config(size, seed)
     asked = [each for number in range(config.rounds) for each in gathered(config, number)]
@@ -58,11 +59,11 @@ def test_seeds_of_play_patches_and_tests_never_meet(seed: int, size: str) -> Non
 def test_half_of_a_patch_explores() -> None:
     config = push_t.push_t_config("s", 1)
     (kind, seeds, policy), *none = gathered(config, 0)
-    assert (kind, len(seeds), policy, none) == ("play", 240, None, [])
+    assert (kind, len(seeds), policy, none) == ("play", config.play[1], None, [])
     (first, seen, likeliest), (second, also, sampled) = gathered(config, 2)
     assert (first, second) == ("policy 1", "policy 1, exploring")
     assert isinstance(likeliest, Likeliest) and isinstance(sampled, Sampled)
-    assert len(seen) == len(also) == 40
+    assert len(seen) == len(also) == config.patch_episodes // 2
 
 
 class Source:
@@ -95,7 +96,7 @@ batches = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=12), min_siz
     seed=st.integers(0, 9),
     window=st.integers(1, 3),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_an_episode_keeps_its_part_in_later_rounds(play, patches, held_out, seed, window) -> None:
     config = WorldConfig(held_out=held_out, seed=seed)
     window = min(window, min(play) - 1)
@@ -125,7 +126,7 @@ def test_a_configuration_says_what_a_round_is() -> None:
     config = push_t.push_t_config("nano", 3)
     assert config.rounds == config.patches + 1 == 2
     train = config.policy.train
-    assert config.samples == 2 * train.updates * train.worlds * train.horizon
+    assert config.samples == (train.updates + config.closing) * train.worlds * train.horizon
     world = WorldConfig(EnsembleConfig("nano"), FitConfig(updates=9, learning_rate=0.5))
     refitted = config.refitted(world)
     assert (refitted.fit.updates, refitted.fit.learning_rate) == (4, 0.25) and refitted.model == world.model

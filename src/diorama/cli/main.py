@@ -1,26 +1,62 @@
-"""The entry point. Only the requests are imported here; JAX is loaded when a verb runs."""
+"""The entry point. Only the requests are imported here; JAX is loaded when a verb that needs it runs."""
 
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
-import tyro
-
+from diorama import __version__
+from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
+from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests
-from diorama.recipes.requests import Check, Collect, Evaluate, Fit, Import, Inspect, Run, Train
 
-_DESCRIPTION = (
-    "Learn worlds from real interaction, train policies in them, and test those policies honestly. "
-    "First steps: `diorama run push-t --size nano`, then `diorama VERB --help`."
-)
+_MODULES = {
+    "data_verbs": {requests.Inspect: "inspect", requests.Check: "check", requests.Import: "import_"},
+    "verbs": {
+        requests.Collect: "collect",
+        requests.Fit: "fit",
+        requests.Train: "train",
+        requests.Evaluate: "evaluate_policy",
+        requests.Run: "run",
+    },
+    "registry_verbs": {
+        registry.Check: "check",
+        registry.Collection: "collect_garbage",
+        registry.List: "list_versions",
+        registry.Restore: "restore_versions",
+        registry.Status: "status",
+        registry.Plan: "plan",
+        registry.Debt: "debt",
+        registry.Lineage: "lineage",
+        registry.Diff: "diff",
+        registry.Explain: "explain",
+    },
+    "registry_entries": {
+        registry.ChannelSet: "set_channel",
+        registry.ChannelRollback: "roll_back",
+        registry.ChannelLog: "channel_log",
+        registry.Advise: "advise",
+        registry.Revoke: "revoke",
+        registry.Sign: "sign",
+        registry.Verify: "verify",
+        registry.Export: "export",
+        registry.ImportWeights: "import_weights",
+    },
+    "rebuild_verbs": {registry.Patch: "patch", registry.Rebuild: "rebuild", registry.Replay: "replay"},
+}
+"""Module of this package to the requests that it serves, and by which function: imported when one is asked for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run the verb, and turn expected errors into one sentence. Returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:
+        sys.stdout.write(f"diorama {__version__}\n")
+        return 0
     try:
-        return _run(_parse(list(sys.argv[1:] if arguments is None else arguments)))
+        return _run(parse(words))
     except DioramaError as error:
         _complain(f"error: {error}")
         return 2
@@ -32,56 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parse(arguments: list[str]) -> Any:
-    data = Annotated[
-        Annotated[Inspect, tyro.conf.subcommand("inspect")]
-        | Annotated[Check, tyro.conf.subcommand("check")]
-        | Annotated[Import, tyro.conf.subcommand("import")],
-        tyro.conf.arg(name=""),
-    ]
-
-    def data_verb(verb: data) -> Any:
-        """Inspect, check and import datasets."""
-        return verb
-
-    verbs = {
-        "run": Run,
-        "collect": Collect,
-        "fit": Fit,
-        "train": Train,
-        "evaluate": Evaluate,
-        "data": data_verb,
-    }
-    return tyro.extras.subcommand_cli_from_dict(
-        verbs,
-        prog="diorama",
-        description=_DESCRIPTION,
-        args=arguments or ["--help"],
-    )
-
-
 def _run(request: Any) -> int:
-    """The verb's function is imported here, not before; what only reads data needs no JAX."""
+    """The verb's function is imported here, not before; what only reads data or the registry needs no JAX."""
     _prepare()
-    from diorama.cli import data_verbs
-
-    light: dict[type, Callable[[Any], int]] = {
-        requests.Inspect: data_verbs.inspect,
-        requests.Check: data_verbs.check,
-        requests.Import: data_verbs.import_,
-    }
-    if type(request) in light:
-        return light[type(request)](request)
-    from diorama.cli import verbs
-
-    functions: dict[type, Callable[[Any], int]] = {
-        requests.Collect: verbs.collect,
-        requests.Fit: verbs.fit,
-        requests.Train: verbs.train,
-        requests.Evaluate: verbs.evaluate_policy,
-        requests.Run: verbs.run,
-    }
-    return functions[type(request)](request)
+    for module, functions in _MODULES.items():
+        if type(request) in functions:
+            return getattr(importlib.import_module(f"diorama.cli.{module}"), functions[type(request)])(request)
+    raise AssertionError(f"No verb serves a {type(request).__name__}.")
 
 
 def _prepare() -> None:

@@ -1,30 +1,35 @@
 """What each verb does. Every function takes its request and returns the exit code."""
 
+import contextlib
 import hashlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from diorama.cli.display import Display
+from diorama.cli.testing import actor_of, tested
 from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import canonical, to_json
 from diorama.core.files import write_atomically
 from diorama.core.spec import EnvSpec
 from diorama.data import Dataset
 from diorama.evaluate import Evaluation, evaluate
-from diorama.models import load as load_model
-from diorama.policies import load as load_policy
 from diorama.recipes import requests
+from diorama.recipes.book import Book
 from diorama.recipes.collecting import collect as collect_episodes
 from diorama.recipes.config import WorldConfig
-from diorama.recipes.loop import POLICY, WORLD, find_artifact, fit_world, imagined_from, train_policy
-from diorama.recipes.matching import check_match, check_visible, spec_of
+from diorama.recipes.imagined_task import learned_task
+from diorama.recipes.loop import POLICY, WORLD, check_startable, find_artifact
+from diorama.recipes.making import collected, fit_in, journalled, open_jax_book, train_in
+from diorama.recipes.matching import check_visible, spec_of
 from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
+from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
+from diorama.recipes.where import Where
 from diorama.studio.loop_report import read_json, score_header, score_rows
 from diorama.studio.push_t_report import write_push_t_report
 from diorama.studio.world_report import write_world_report
@@ -34,16 +39,27 @@ def collect(request: requests.Collect) -> int:
     """Collect episodes into a dataset."""
     task = find_task(request.env, images=request.images != "none")
     seeds = range(request.seed, request.seed + request.episodes)
-    with Display() as display:
-        dataset = collect_episodes(
-            task,
-            request.policy,
-            seeds,
+    asked = ("env", "policy", "length", "images", "vary")
+    with Display() as display, registering(request.at) as book:
+        dataset = collected(
+            book,
             request.out,
-            length=request.length,
-            images=request.images,
-            vary=request.vary,
-            progress=lambda done, total: display.stage(f"collect ({request.policy})", done, total),
+            lambda: collect_episodes(
+                task,
+                request.policy,
+                seeds,
+                request.out,
+                length=request.length,
+                images=request.images,
+                vary=request.vary,
+                progress=lambda done, total: display.stage(f"collect ({request.policy})", done, total),
+            ),
+            task=task.name,
+            env=task.env(),
+            actor=request.policy,
+            name=request.name,
+            settings={name: getattr(request, name) for name in asked},
+            seeds=seeds,
         )
     display.say(f"{dataset.num_episodes} episodes, {dataset.num_frames} rows in {request.out}")
     return 0
@@ -54,8 +70,8 @@ def fit(request: requests.Fit) -> int:
     dataset = Dataset.open(request.dataset)
     config = _world_config(request, dataset.spec())  # refuses what cannot be modelled before the run folder is made
     settings = {"verb": "fit", "dataset": dataset.identity, "world": to_json(config)}
-    with RunFolder(request.out, settings) as run, Display() as display:
-        fit_world(run, dataset, config, display.learning)
+    with RunFolder(request.out, settings) as run, Display() as display, registering(request.at) as book:
+        fit_in(run, book, dataset, config, display.learning, name=request.name)
         page = write_world_report(run, _fit_command(request), request.seed)
     display.say(f"world:  {request.out / WORLD}\nreport: {page}")
     return 0
@@ -64,26 +80,30 @@ def fit(request: requests.Fit) -> int:
 def train(request: requests.Train) -> int:
     """Train a policy in a learned world."""
     place = find_artifact(request.world, WORLD)
-    dataset, model = Dataset.open(request.dataset), load_model(place)
-    check_visible(model.spec)
-    config = policy_config(request.size, request.seed, request.updates, structure_of(model.spec))
+    dataset, spec = Dataset.open(request.dataset), spec_of(place)
+    check_visible(spec)
+    check_startable(spec, dataset, reward_for(spec))
+    config = policy_config(request.size, request.seed, request.updates, structure_of(spec))
     digest = hashlib.sha256((place / WEIGHTS).read_bytes()).hexdigest()
     settings = {"verb": "train", "dataset": dataset.identity, "world": digest, "policy": to_json(config)}
-    reward = reward_for(model.spec)
-    world, observation = imagined_from(model, dataset, reward)
-    with RunFolder(request.out, settings) as run, Display() as display:
-        train_policy(run, world, observation, config, display.learning)
-    display.say(f"reward: {'analytic' if reward else 'learned'}\npolicy: {request.out / POLICY}")
+    with RunFolder(request.out, settings) as run, Display() as display, registering(request.at) as book:
+        analytic = train_in(run, book, place, dataset, config, display.learning, name=request.name)
+    display.say(f"reward: {'analytic' if analytic else 'learned'}\npolicy: {request.out / POLICY}")
     return 0
 
 
 def evaluate_policy(request: requests.Evaluate) -> int:
-    """Test one policy, or two on the same seeds."""
-    task = find_task(request.env)
+    """Test one policy, or two on the same seeds, in reality or in a learned world."""
+    task = find_task(request.env) if request.world is None else _imagined(request)
+    env = task.env()
     names = [name for name in (request.policy, request.against) if name]
-    actors = [_actor(task, name) for name in names]
-    with Display() as display:
-        found = [_evaluated(task, name, actor, request, display) for name, actor in zip(names, actors, strict=True)]
+    actors = [actor_of(task, name) for name in names]
+
+    def work() -> list[Evaluation]:
+        return [_evaluated(task, name, actor, request, display) for name, actor in zip(names, actors, strict=True)]
+
+    with Display() as display, registering(request.at) as book:
+        found = tested(book, request, task, env, names, work)
     records = [evaluation.to_json() for evaluation in found]
     display.table(score_header(records), score_rows(records))
     if request.against:
@@ -98,13 +118,23 @@ def run(request: requests.Run) -> int:
     """Run a whole loop."""
     config = push_t_config(request.size, request.seed)
     out = request.out or Path("runs") / f"{request.task}-{request.size}-{request.seed}"
-    with RunFolder(out, to_json(config)) as folder, Display() as display:
-        run_push_t(config, folder, display.stage, display.learning)
+    sources = Sources(request.task, to_json(config) | {"verb": "run"}, task=request.task, seeds=(request.seed,))
+    with RunFolder(out, to_json(config)) as folder, Display() as display, registering(request.at) as book:
+        with journalled(book, folder, lambda _: sources):
+            run_push_t(config, folder, display.stage, display.learning)
         page = write_push_t_report(folder, config)
         record = read_json(folder.path / "evaluation.json")
     display.table(score_header(record["policies"]), score_rows(record["policies"]))
     display.say(f"report:    {page.resolve()}\nartifacts: {(out / WORLD).resolve()}, {(out / POLICY).resolve()}")
     return 0
+
+
+@contextlib.contextmanager
+def registering(where: Where) -> Iterator[Book | None]:
+    """The book to register in, open within the block; None where that is switched off."""
+    book = open_jax_book(where)
+    with book or contextlib.nullcontext():
+        yield book
 
 
 def _world_config(request: requests.Fit, spec: EnvSpec) -> WorldConfig:
@@ -134,6 +164,10 @@ def _fit_command(request: requests.Fit) -> str:
     return shlex.join(str(part) for part in parts)
 
 
+def _imagined(request: requests.Evaluate) -> Task:
+    return learned_task(find_artifact(request.world, WORLD), Dataset.open(request.dataset))
+
+
 def _evaluated(task: Task, name: str, actor: Actor, request: requests.Evaluate, display: Display) -> Evaluation:
     seeds = np.arange(request.seed, request.seed + request.episodes)
 
@@ -150,14 +184,3 @@ def _evaluated(task: Task, name: str, actor: Actor, request: requests.Evaluate, 
         progress=progress,
     )
     return evaluation
-
-
-def _actor(task: Task, name: str) -> Actor:
-    """A policy by the name of a built-in actor or by its folder. Raises `SpecError` where it is for another world."""
-    if name in {"random", *task.actors}:
-        return task.actor(name)
-    if not Path(name).exists() and name in get_args(requests.Play):
-        return task.actor(name)
-    place = find_artifact(Path(name), POLICY)
-    check_match("The policy", spec_of(place), task.env().spec)
-    return load_policy(place)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diorama.core import Window, WorldModel
+from diorama.core import EnvSpec, Window, WorldModel
 from diorama.core.canonical import canonical
 from diorama.core.errors import ConfigError, DataError
 from diorama.data import Dataset, Windows
@@ -175,12 +175,17 @@ def imagined_from(
     the reward is.
     """
     names = model.spec.observation
+    check_startable(model.spec, dataset, reward)
+    observation = {name: np.asarray(dataset.column(f"observation.{name}"), np.float32) for name in names}
+    return as_env(model, observation, reward=reward, threshold=0.5 if ends else NEVER), observation
+
+
+def check_startable(spec: EnvSpec, dataset: Dataset, reward: Reward | None = None) -> None:
+    """Raise as `imagined_from` does where a world of this spec cannot start from the dataset's observations."""
     if reward is None and "next.reward" not in dataset.features:
         raise DataError("The dataset has no next.reward, so the world knows no reward; give imagined_from a reward.")
     # Only the observations are used, so the recorded actions need not fit.
-    check_match("The world", model.spec, replace(dataset.spec(), action=model.spec.action))
-    observation = {name: np.asarray(dataset.column(f"observation.{name}"), np.float32) for name in names}
-    return as_env(model, observation, reward=reward, threshold=0.5 if ends else NEVER), observation
+    check_match("The world", spec, replace(dataset.spec(), action=spec.action))
 
 
 def hypotheses(world: Imagined) -> Worlds:

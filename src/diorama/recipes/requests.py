@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from diorama.core.errors import ConfigError
+from diorama.recipes.where import Where
 
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
 Play = Literal["random", "play", "demonstrations"]
 Model = Literal["ensemble", "rssm", "diffusion"]
 Network = Literal["mlp", "transformer", "reader", "unet", "patches"]
+At = Annotated[Where, arg(name="")]
 _SEEDS = 2**32
 
 
@@ -51,6 +53,9 @@ class Collect:
     """Whether to store camera images, and how (png is lossless)."""
     vary: tuple[str, ...] = ()
     """Factors of variation to randomise in each episode."""
+    name: str | None = None
+    """Name of its family in the registry. Default: by world and folder."""
+    at: At = Where()
 
     def __post_init__(self) -> None:
         _at_least_one(episodes=self.episodes, length=self.length)
@@ -87,6 +92,9 @@ class Fit:
     """Gradient updates. Default: by size."""
     window: int | None = None
     """Steps of a training window. Default: by model (ensemble 4, rssm 16, diffusion 4)."""
+    name: str | None = None
+    """Name of its family in the registry. Default: by world and folder."""
+    at: At = Where()
 
     def __post_init__(self) -> None:
         _at_least_one(updates=self.updates, window=self.window)
@@ -112,6 +120,9 @@ class Train:
     """Seed of the initial weights and of the imagined worlds."""
     updates: int | None = None
     """Policy updates. Default: by size."""
+    name: str | None = None
+    """Name of its family in the registry. Default: by world and folder."""
+    at: At = Where()
 
     def __post_init__(self) -> None:
         _at_least_one(updates=self.updates)
@@ -136,10 +147,19 @@ class Evaluate:
     """A second policy; both are run on the same seeds and their paired difference is printed."""
     out: Path | None = None
     """Where to write the scores as JSON."""
+    world: Path | None = None
+    """Test in this learned world instead: a run folder of `diorama fit`, or its world/ folder. Needs --dataset."""
+    dataset: Path | None = None
+    """The dataset to take first states from (with --world)."""
+    at: At = Where()
 
     def __post_init__(self) -> None:
         _at_least_one(episodes=self.episodes, length=self.length)
         _seeds(self.seed, self.episodes)
+        if (self.world is None) != (self.dataset is None):
+            raise ConfigError(
+                "A learned world begins where real episodes began; give --world and --dataset, or neither."
+            )
 
 
 @dataclass(frozen=True)
@@ -157,6 +177,7 @@ class Run:
     """Seed of everything."""
     out: Path | None = None
     """The run folder. Default: runs/TASK-SIZE-SEED."""
+    at: At = Where()
 
     def __post_init__(self) -> None:
         _seeds(self.seed)

@@ -6,7 +6,7 @@ last run stopped.
 
 import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,16 +14,21 @@ from diorama.core.errors import ConfigError
 from diorama.core.files import write_atomically
 
 _CONFIG, _METRICS, _STAGES, _LOCK = "config.json", "metrics.jsonl", "stages.json", ".lock"
+VERSIONS, OPEN = "versions.json", "resources.json"
+"""What registering leaves in a run folder: the ids of what was registered, and what unfinished work has taken."""
 
 
 class RunFolder:
     """One job's folder, held by one process at a time. Use as a context manager.
+
+    ``told``: told ``(stage, note)`` of each finished stage, if set.
 
     Raises `ConfigError` where the folder belongs to another configuration or another process is working in it.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = Path(path)
+        self.told: Callable[[str, Mapping[str, Any]], None] | None = None
         self.path.mkdir(parents=True, exist_ok=True)
         if not (self.path / _CONFIG).exists() and not self._workless():
             raise ConfigError(f"{self.path} is not empty and is no run folder; choose a new --out.")
@@ -64,18 +69,21 @@ class RunFolder:
 
     def finished(self, stage: str) -> dict[str, Any] | None:
         """What was noted when ``stage`` was finished, or None."""
-        return self._stages().get(stage)
+        return self.stages().get(stage)
 
     def finish(self, stage: str, note: Mapping[str, Any]) -> None:
         """Note that ``stage`` is finished; a later run skips it."""
-        write_atomically(self.path / _STAGES, json.dumps(self._stages() | {stage: dict(note)}, indent=1))
+        write_atomically(self.path / _STAGES, json.dumps(self.stages() | {stage: dict(note)}, indent=1))
+        if self.told is not None:
+            self.told(stage, note)
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file of the run atomically."""
         write_atomically(self.path / name, text)
         return self.path / name
 
-    def _stages(self) -> dict[str, Any]:
+    def stages(self) -> dict[str, Any]:
+        """The notes of all finished stages, in the order in which they were finished first."""
         path = self.path / _STAGES
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
@@ -106,7 +114,7 @@ class RunFolder:
     def _workless(self) -> bool:
         """Whether nothing was made here yet: a command that was refused at once leaves the folder to the next one."""
         sizes = {p.name: p.stat().st_size for p in self.path.iterdir()}
-        ours = {_CONFIG, f"{_CONFIG}.partial", _LOCK, _METRICS}
+        ours = {_CONFIG, f"{_CONFIG}.partial", _LOCK, _METRICS, OPEN, f"{OPEN}.partial"}
         # The empty list of metrics tells a folder of ours from a foreign one that holds a config.json.
         return sizes.keys() <= ours and (_CONFIG not in sizes or sizes.get(_METRICS) == 0)
 

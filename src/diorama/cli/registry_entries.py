@@ -1,0 +1,221 @@
+"""What the verbs that add to the registry do: channels, advisories, revocations, signatures, exports, imports.
+
+Nothing here needs JAX, except regression scenarios made from a dataset. Each function gives the exit code.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from diorama.cli.answering import answer, find, opened, say, say_json
+from diorama.core.canonical import canonical
+from diorama.core.errors import ConfigError, DataError
+from diorama.core.files import write_atomically
+from diorama.recipes import registry_requests as requests
+from diorama.recipes.book import Book
+from diorama.registry import export as exports
+from diorama.registry.channels import history, rollback
+from diorama.registry.keys import make_key, read_public_key
+from diorama.registry.opaque import import_opaque
+from diorama.registry.records import Advisory, ChannelEntry, Entry, Revocation
+from diorama.registry.signatures import sign as sign_version
+from diorama.registry.signatures import verify as verify_version
+from diorama.registry.status import status_of
+
+_SHORT = 12
+_MAY = 64 * 2**20
+"""Largest file of JSON that is read [bytes]."""
+
+
+def set_channel(request: requests.ChannelSet) -> int:
+    """Point a channel at a version."""
+    with opened(request.at) as book:
+        version = find(book, request.version)
+        entry = ChannelEntry(request.channel, version, request.reason)
+        return _appended(book, entry, request.json, f"{request.channel} -> {version[:_SHORT]}")
+
+
+def roll_back(request: requests.ChannelRollback) -> int:
+    """Point a channel at the version before, and name what stays behind."""
+    with opened(request.at) as book:
+        found = rollback(book.registry.graph(), request.channel, reason=request.reason)
+        book.registry.append(found.entry)
+    return answer(found, request.json)
+
+
+def channel_log(request: requests.ChannelLog) -> int:
+    """The history of one channel or of all."""
+    with opened(request.at) as book:
+        graph = book.registry.graph()
+    names = sorted(graph.channels) if request.channel is None else [request.channel]
+    found = [history(graph, name) for name in names]
+    if request.json:
+        say_json(found)
+        return 0
+    return max((answer(one, False) for one in found), default=0)
+
+
+def advise(request: requests.Advise) -> int:
+    """File an advisory."""
+    with opened(request.at) as book:
+        region = _region(request.region)
+        regressions = [find(book, one) for one in request.regressions]
+        if request.starts is not None:
+            regressions.append(_scenarios(book, request, region))
+        entry = Advisory(
+            request.id,
+            request.title or request.id,
+            request.severity,
+            tuple(find(book, one) for one in request.affects),
+            region,
+            tuple(find(book, one) for one in request.fixed_in),
+            tuple(regressions),
+        )
+        affected = ", ".join(one[:_SHORT] for one in entry.affects) or "nothing yet"
+        return _appended(book, entry, request.json, f"advisory {entry.id} affects {affected}")
+
+
+def revoke(request: requests.Revoke) -> int:
+    """Revoke a version, and say how many versions rest on it."""
+    with opened(request.at) as book:
+        version = find(book, request.version)
+        below = len(book.registry.downstream(version))
+        sentence = (
+            f"revoked {version[:_SHORT]}; {below} versions rest on it, see `diorama lineage {version[:_SHORT]} --down`"
+        )
+        return _appended(book, Revocation(version, request.reason), request.json, sentence)
+
+
+def sign(request: requests.Sign) -> int:
+    """Sign a version."""
+    with opened(request.at) as book:
+        version = find(book, request.what)
+        if request.new_key:
+            say(f"public key: {make_key(request.key)}")
+        attestation = sign_version(book.registry, version, request.key)
+    say(f"signed {version[:_SHORT]} with {attestation.fields['key'][:16]}: attestation {attestation.id[:_SHORT]}")
+    return 0
+
+
+def verify(request: requests.Verify) -> int:
+    """Check the blobs and signatures of a version; 1 where something is bad or a wanted signature is missing."""
+    with opened(request.at) as book:
+        version = book.registry.get(find(book, request.what))
+        for digest in version.manifest.blobs.values():
+            book.registry.read_blob(digest)
+        found = verify_version(book.registry, version.id, [read_public_key(key) for key in request.key])
+    sound = not any(one.fault for one in found) and (not request.key or any(one.trusted for one in found))
+    if request.json:
+        say_json({"id": version.id, "blobs": len(version.manifest.blobs), "signatures": found, "sound": sound})
+    else:
+        lines = [one.fault or f"signed by {one.key}{' (trusted)' if one.trusted else ''}" for one in found]
+        missing = ["not signed by any of the given keys"] if request.key and not any(s.trusted for s in found) else []
+        say("\n".join([f"{len(version.manifest.blobs)} blobs are whole", *(lines or ["no signature"]), *missing]))
+    return int(not sound)
+
+
+def export(request: requests.Export) -> int:
+    """Write a version in a format of others."""
+    with opened(request.at) as book:
+        version = find(book, request.what)
+        if request.format == "mlflow":
+            say(f"MLflow run {exports.export_to_mlflow(book.registry, version, str(request.out))}")
+            return 0
+        _WRITERS[request.format](book, version, request.out)
+    say(f"{request.format}: {request.out}")
+    return 0
+
+
+def import_weights(request: requests.ImportWeights) -> int:
+    """Register a foreign checkpoint."""
+    facts = {name: value for name, value in (("licence", request.licence), ("origin", request.source)) if value}
+    with opened(request.at) as book:
+        found = import_opaque(
+            book.registry, request.file, kind=request.kind, name=request.name, spec=_json(request.spec), facts=facts
+        )
+    if request.json:
+        say_json({"id": found.id})
+    else:
+        say(f"{found.kind} {found.name} {found.id[:_SHORT]}, opaque: how it was made is not on record")
+    return 0
+
+
+def _appended(book: Book, entry: Entry, as_json: bool, sentence: str) -> int:
+    event = book.registry.append(entry)
+    if as_json:
+        say_json(event)
+    else:
+        say(sentence)
+    return 0
+
+
+def _region(words: Sequence[str]) -> dict[str, Any]:
+    """``friction=0.6..1.0`` for each factor; nothing means everywhere."""
+    if not words:
+        return {"everywhere": True}
+    return {"factors": dict(map(_interval, words))}
+
+
+def _interval(word: str) -> tuple[str, list[float]]:
+    name, _, bounds = word.partition("=")
+    low, _, high = bounds.partition("..")
+    try:
+        found = [float(low), float(high)]
+    except ValueError as error:
+        raise ConfigError(f"--region {word!r} is no interval; write it as friction=0.6..1.0.") from error
+    if not name or not found[0] <= found[1]:
+        raise ConfigError(f"--region {word!r} is no interval; write it as friction=0.6..1.0.")
+    return name, found
+
+
+def _scenarios(book: Book, request: requests.Advise, region: dict[str, Any]) -> str:
+    from diorama.data import Dataset
+    from diorama.recipes.replaying import scenario_set
+
+    dataset, name = Dataset.open(request.starts), f"regressions-{request.id}"
+    count, length = request.episodes, request.length
+    return scenario_set(book, dataset, region, name=name, count=count, length=length, least=request.least)
+
+
+def _json(path: Path) -> Any:
+    """A file of JSON. Raises `DataError` where it cannot be read as that."""
+    try:
+        if path.stat().st_size > _MAY:
+            raise DataError(f"{path} is larger than any spec; give the JSON of one.")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); give the spec as in an artifact.json.") from error
+
+
+def _standing(book: Book, version: str) -> Any:
+    graph = book.registry.graph([version])
+    report = status_of(graph, version)
+    causes = tuple(cause.sentence for cause in report.causes)
+    return exports.Standing(str(report.status), causes, tuple(graph.advised(version)))
+
+
+def _write_slsa(book: Book, version: str, out: Path) -> None:
+    write_atomically(out, canonical(exports.provenance(book.registry, version)))
+
+
+def _write_bill(book: Book, version: str, out: Path) -> None:
+    bill = exports.bill_of_materials(book.registry, version, standing=_standing(book, version))
+    write_atomically(out, canonical(bill))
+
+
+def _write_events(book: Book, version: str, out: Path) -> None:
+    lines = [canonical(event) for event in exports.run_events(book.registry, version)]
+    write_atomically(out, "\n".join(lines) + "\n")
+
+
+def _write_card(book: Book, version: str, out: Path) -> None:
+    write_atomically(out, exports.card_text(book.registry, version, standing=_standing(book, version)))
+
+
+_WRITERS: dict[str, Callable[[Book, str, Path], None]] = {
+    "slsa": _write_slsa,
+    "cyclonedx": _write_bill,
+    "openlineage": _write_events,
+    "model-card": _write_card,
+}
