@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from diorama.core import ArraySpec, Env, EnvSpec, Module, SpecError, Window, WorldModel, field
 from diorama.core.env import Observation, Scenario, State
 from diorama.core.world_model import Belief
-from diorama.imagine.gradient import Reward, kept, swap
+from diorama.imagine.gradient import kept, swap
 from diorama.imagine.world import Imagined
 
 LATENT = "latent"
@@ -40,9 +40,8 @@ class Latent(Env):
     The observation ``latent`` is the ``view`` of the belief. Its values are those of the encoded picture, its
     derivatives those of the local model's step along the same path; the reward is the global world's with the
     derivative of the local model's head. ``Through()`` this world therefore is the decoupled gradient with a policy
-    that sees latents. ``known``: a reward that can be computed from the latent; it then is the reward, with its own
-    derivative, and no head is asked. ``windows``: stretches of real interaction ``[N, T, ...]``, at whose last
-    observation the worlds begin; None begins from single observations.
+    that sees latents. ``windows``: stretches of real interaction ``[N, T, ...]``, at whose last observation the worlds
+    begin; None begins from single observations.
     """
 
     spec: EnvSpec = field(static=True)
@@ -50,7 +49,6 @@ class Latent(Env):
     local: WorldModel
     windows: Window | None
     view: View = field(static=True)
-    known: Reward | None = field(static=True, default=None)
 
     def reset(self, scenario: Scenario, key: PRNGKeyArray) -> LatentState:
         """The global world's start and the belief about it, or both at the end of one of the windows, uniformly."""
@@ -76,9 +74,7 @@ class Latent(Env):
         return {LATENT: self.view(state.belief)}
 
     def reward(self, state: LatentState, action: Float[Array, " A"], next_state: LatentState) -> Float[Array, ""]:
-        """The known reward, or the global world's with the derivative of the local model's."""
-        if self.known is not None:
-            return self.known(self.observe(state), action, self.observe(next_state))
+        """The global world's reward, with the derivative of the local model's."""
         real = self.world.reward(*jax.lax.stop_gradient((state.world, action, next_state.world)))
         return swap(jax.lax.stop_gradient(real), self.local.read(next_state.belief).reward)
 
@@ -87,14 +83,7 @@ class Latent(Env):
         return self.world.terminal(state.world)
 
 
-def as_latent(
-    world: Env,
-    local: WorldModel,
-    windows: Window | None = None,
-    *,
-    view: View = features_of,
-    known: Reward | None = None,
-) -> Latent:
+def as_latent(world: Env, local: WorldModel, windows: Window | None = None, *, view: View = features_of) -> Latent:
     """A global world as the latent world of a local model; see `Latent`.
 
     Raises `SpecError` where the local model needs what the global world does not show, and for windows with a global
@@ -107,7 +96,7 @@ def as_latent(
         )
     if windows is not None and not isinstance(world, Imagined):
         raise SpecError(f"{world.spec.name!r} cannot begin at the end of a window; leave the windows out.")
-    return Latent(latent_spec(local, view), world, local, windows, view, known)
+    return Latent(latent_spec(local, view), world, local, windows, view)
 
 
 def latent_spec(local: WorldModel, view: View = features_of) -> EnvSpec:
