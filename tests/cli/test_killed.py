@@ -17,6 +17,16 @@ from diorama.data import Dataset
 
 PROGRAM = "from diorama.cli.main import main\nraise SystemExit(main())"
 SOURCE = Path(diorama.__file__).parents[1]
+# A collection would end between two looks at its folder, where the machine pauses for a second.
+SLOWLY = """
+import time
+from diorama.data import DatasetWriter
+append = DatasetWriter.append
+def slowly(self, *given, **named):
+    time.sleep(0.02)
+    return append(self, *given, **named)
+DatasetWriter.append = slowly
+"""
 
 
 @pytest.fixture
@@ -51,9 +61,8 @@ def finished(data: Path) -> int:
     return len(list(data.rglob("episode-*.parquet")))
 
 
-def test_a_collection_is_interrupted_then_killed_then_ends(tmp_path, stopped, diorama) -> None:
-    # So many that the process cannot end between two looks at the folder, however busy the machine is.
-    most = 400
+def test_a_collection_is_interrupted_then_killed_then_ends(tmp_path, tiny, diorama) -> None:
+    most, stopped = 400, functools.partial(stop, tiny + SLOWLY)
     sizes = ("--episodes", most, "--length", 25)
     command = ["collect", "point-mass", "--out", tmp_path / "data", *sizes]
     code, said = stopped(command, lambda: finished(tmp_path / "data") >= 3, signal.SIGINT)
