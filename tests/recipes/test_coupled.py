@@ -28,21 +28,20 @@ def gathered(config: CoupledConfig, number: int) -> list[tuple[str, list[int], o
     """Who acts in reality on which seeds before a round, without acting."""
     asked = []
 
-    def note(job, actor, seeds, policy, told):
+    def note(task, actor, seeds, out, *, policy=None, progress=None):
         asked.append((actor, list(seeds), policy))
         return object.__new__(Dataset)
 
     before = coupled._Reached(SimpleNamespace(choosing=lambda choice: choice), (), None, None) if number else None
-    senses = SimpleNamespace(images="none", acting=lambda actor, local: actor)
-    job = coupled._Job(None, config, SimpleNamespace(path=Path("run")), senses, *[lambda *told: None] * 2)
+    job = coupled._Job(None, config, SimpleNamespace(path=Path("run")), None, lambda *told: None, lambda report: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coupled._Job, "_collect", note)
+        patch.setattr(coupled, "collect", note)
         job._gather(number, before)
     return asked
 
 
 @given(seed=st.integers(0, 4000), size=st.sampled_from(SIZES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_seeds_of_play_patches_and_tests_never_meet(seed: int, size: str) -> None:
     config = push_t.push_t_config(size, seed)
     asked = [each for number in range(config.rounds) for each in gathered(config, number)]
@@ -96,7 +95,7 @@ batches = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=12), min_siz
     seed=st.integers(0, 9),
     window=st.integers(1, 3),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_an_episode_keeps_its_part_in_later_rounds(play, patches, held_out, seed, window) -> None:
     config = WorldConfig(held_out=held_out, seed=seed)
     window = min(window, min(play) - 1)

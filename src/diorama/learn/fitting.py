@@ -1,4 +1,4 @@
-"""Fit a world model, or any module with a ``loss`` like a world model's, to windows of real interaction.
+"""Fit a world model to windows of real interaction.
 
 Logged: ``loss`` and each term of the model's own loss (means over the chunk), ``gradient_norm`` before clipping,
 ``held_out`` (the loss on held-out windows) and ``best`` (the lowest of those so far).
@@ -19,6 +19,7 @@ from diorama.core import (
     Metrics,
     Module,
     Window,
+    WorldModel,
     combine,
     filter_jit,
     filter_value_and_grad,
@@ -59,7 +60,7 @@ class Fitted(NamedTuple):
     state: TrainState
 
 
-def init(config: FitConfig, model: Module) -> TrainState:
+def init(config: FitConfig, model: WorldModel) -> TrainState:
     """The state before the first update of a model whose normalisers are already measured."""
     optimiser = _optimiser(config).init(parameters(model))
     kept = Kept(model, jnp.array(jnp.inf, jnp.float32), jnp.zeros(()), model if config.average else None)
@@ -104,7 +105,7 @@ def judge(given: tuple[FitConfig, Window], state: TrainState) -> tuple[TrainStat
 
 def fit(
     config: FitConfig,
-    model: Module,
+    model: WorldModel,
     training: WindowSource,
     held_out: WindowSource,
     *,
@@ -138,7 +139,7 @@ def draw(config: FitConfig | CloningConfig, source: WindowSource, done: int) -> 
     return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(count, config.batch, *leaf.shape[1:])), flat)
 
 
-def batch_loss(model: Module, windows: Window, key: PRNGKeyArray) -> tuple[Float[Array, ""], Metrics]:
+def batch_loss(model: WorldModel, windows: Window, key: PRNGKeyArray) -> tuple[Float[Array, ""], Metrics]:
     """The mean loss, and the mean of its terms, over windows ``[B, ...]``."""
     keys = jax.random.split(key, windows.reward.shape[0])
     losses, metrics = jax.vmap(model.loss)(windows, keys)

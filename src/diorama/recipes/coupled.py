@@ -7,23 +7,19 @@ the data, since a policy goes where play did not, and both worlds go on learning
 Round k leaves ``world-k``, ``local-k`` and ``policy-k``; those of the last round are ``world``, ``local``, ``policy``.
 """
 
-import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
-from diorama.core import Policy, WorldModel
+from diorama.core import WorldModel
 from diorama.data import Dataset
-from diorama.imagine import Decoupled, Gradient, Imagined
-from diorama.imagine.latent import Latent
+from diorama.imagine import Decoupled, Imagined
 from diorama.imagine.world import Reward
 from diorama.learn import Checkpoints, train_first_order
 from diorama.learn.worlds import Worlds
 from diorama.policies import Actor, Critic, Likeliest, Sampled
 from diorama.policies import save as save_policy
 from diorama.recipes.collecting import collect
-from diorama.recipes.config import WorldConfig
 from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import POLICY, WORLD, Observed, Watch, fit_world, hypotheses, imagined_from, recorded
 from diorama.recipes.run_folder import RunFolder
@@ -37,9 +33,9 @@ _SEEDS_OF_A_RUN, _FIRST_PATCH, _SEEDS_OF_A_PATCH = 1_000_000, 500_000, 10_000
 
 
 class Coupled(NamedTuple):
-    """What a run ends with: the policy as it acts in reality, and the two worlds that it was trained between."""
+    """What a run ends with: the policy, and the two worlds that it was trained between."""
 
-    actor: Policy
+    actor: Actor
     world: WorldModel
     local: WorldModel
 
@@ -48,93 +44,26 @@ class Pair(NamedTuple):
     """The worlds of one round, as a policy is trained in them."""
 
     worlds: Worlds
-    gradient: Gradient
-    imagined: Imagined | Latent
+    gradient: Decoupled
+    imagined: Imagined
     observation: Observed
-
-
-class Senses(abc.ABC):
-    """What depends on how worlds and policy see. `Vectors` is the one there is; pictures would be another."""
-
-    images: str
-    """How pictures are stored; see `collect`."""
-
-    @abc.abstractmethod
-    def fit_local(
-        self,
-        run: RunFolder,
-        dataset: Dataset,
-        config: WorldConfig,
-        watch: Watch,
-        *,
-        name: str,
-        begin: WorldModel | None,
-        later: Sequence[int],
-    ) -> WorldModel:
-        """The local world of a round; see `fit_world`."""
-
-    @abc.abstractmethod
-    def pair(self, world: WorldModel, local: WorldModel, dataset: Dataset) -> Pair:
-        """Both worlds as a policy is trained in them."""
-
-    @abc.abstractmethod
-    def acting(self, actor: Actor, local: WorldModel) -> Policy:
-        """The actor as it acts in reality."""
-
-    @abc.abstractmethod
-    def save(self, folder: Path, actor: Actor, local: WorldModel, pair: Pair) -> Path:
-        """Write the policy of a round as an artifact."""
-
-
-class Vectors(Senses):
-    """Worlds and policy see the same vectors. ``reward``: analytic, or None for the models' heads."""
-
-    def __init__(self, config: CoupledConfig, reward: Reward | None) -> None:
-        self._config, self._reward, self.images = config, reward, "none"
-
-    def fit_local(
-        self,
-        run: RunFolder,
-        dataset: Dataset,
-        config: WorldConfig,
-        watch: Watch,
-        *,
-        name: str,
-        begin: WorldModel | None,
-        later: Sequence[int],
-    ) -> WorldModel:
-        """As the global one."""
-        return fit_world(run, dataset, config, watch, name=name, begin=begin, later=later)
-
-    def pair(self, world: WorldModel, local: WorldModel, dataset: Dataset) -> Pair:
-        """See `pair_of`."""
-        return pair_of(world, local, dataset, self._reward, ends=self._config.ends)
-
-    def acting(self, actor: Actor, local: WorldModel) -> Policy:
-        """The actor itself."""
-        return actor
-
-    def save(self, folder: Path, actor: Actor, local: WorldModel, pair: Pair) -> Path:
-        """The actor, with the spec of the global world."""
-        return save_policy(folder, actor, self._config.policy.actor, pair.imagined.spec)
 
 
 def run_coupled(
     task: Task,
     config: CoupledConfig,
     run: RunFolder,
-    senses: Senses,
+    reward: Reward | None,
     stage: Stage,
     watch: Watch,
     clock: StageClock,
 ) -> Coupled:
-    """All rounds; the same call continues an interrupted run."""
-    job = _Job(task, config, run, senses, stage, watch)
+    """All rounds; the same call continues an interrupted run. ``reward``: analytic, or None for the models' heads."""
+    job = _Job(task, config, run, reward, stage, watch)
     reached = None
     for number in range(config.rounds):
         reached = job.round(number, reached, clock)
-    actor = senses.acting(reached.actor.choosing(Likeliest()), reached.local)
-    return Coupled(actor, reached.world, reached.local)
+    return Coupled(reached.actor.choosing(Likeliest()), reached.world, reached.local)
 
 
 def pair_of(
@@ -166,7 +95,7 @@ class _Job(NamedTuple):
     task: Task
     config: CoupledConfig
     run: RunFolder
-    senses: Senses
+    reward: Reward | None
     stage: Stage
     watch: Watch
 
@@ -175,30 +104,27 @@ class _Job(NamedTuple):
         dataset = clock("collect", lambda: self._gather(number, before))
         world = clock("fit", lambda: self._fit(dataset, WORLD, number, before and before.world))
         local = clock("fit", lambda: self._fit(dataset, LOCAL, number, before and before.local))
-        pair = self.senses.pair(world, local, dataset)
-        actor, critics = clock("train", lambda: self._train(pair, number, before, local))
+        pair = pair_of(world, local, dataset, self.reward, ends=self.config.ends)
+        actor, critics = clock("train", lambda: self._train(pair, number, before))
         return _Reached(actor, critics, world, local)
 
     def _gather(self, number: int, before: _Reached | None) -> Dataset:
         """The data of this round: play, and after it the episodes of the last round's policy in reality."""
-        config = self.config
+        config, place = self.config, self.run.path / "data"
         first = config.seed * _SEEDS_OF_A_RUN
         if before is None:
             kind, episodes = config.play
-            return self._collect(kind, range(first, first + episodes), None, "collect")
+            return collect(self.task, kind, range(first, first + episodes), place, progress=self._told("collect"))
         begin = first + _FIRST_PATCH + number * _SEEDS_OF_A_PATCH
         middle, end = begin + config.patch_episodes // 2, begin + config.patch_episodes
+        told = self._told(f"deploy {number} of {config.patches}")
         for name, choice, seeds in (
             (f"policy {number - 1}", Likeliest(), range(begin, middle)),
             (f"policy {number - 1}, exploring", Sampled(), range(middle, end)),
         ):
-            policy = self.senses.acting(before.actor.choosing(choice), before.local)
-            dataset = self._collect(name, seeds, policy, f"deploy {number} of {config.patches}")
+            policy = before.actor.choosing(choice)
+            dataset = collect(self.task, name, seeds, place, policy=policy, progress=told)
         return dataset
-
-    def _collect(self, actor: str, seeds: range, policy: Policy | None, told: str) -> Dataset:
-        data, images = self.run.path / "data", self.senses.images
-        return collect(self.task, actor, seeds, data, policy=policy, images=images, progress=self._told(told))
 
     def _fit(self, dataset: Dataset, what: str, number: int, begin: WorldModel | None) -> WorldModel:
         """The world of a round: fitted to the data so far, from the one of the round before."""
@@ -208,12 +134,10 @@ class _Job(NamedTuple):
             settings = config.refitted(settings)
         settings = replace(settings, fit=replace(settings.fit, seed=settings.fit.seed + number))
         later = [config.play[1] + config.patch_episodes * k for k in range(number)]
-        name, fitted = named(what, config, number), fit_world if what == WORLD else self.senses.fit_local
-        return fitted(self.run, dataset, settings, self.watch, name=name, begin=begin, later=later)
+        name = named(what, config, number)
+        return fit_world(self.run, dataset, settings, self.watch, name=name, begin=begin, later=later)
 
-    def _train(
-        self, pair: Pair, number: int, before: _Reached | None, local: WorldModel
-    ) -> tuple[Actor, tuple[Critic, ...]]:
+    def _train(self, pair: Pair, number: int, before: _Reached | None) -> tuple[Actor, tuple[Critic, ...]]:
         """One round of training from the actor and the critics of the round before; the round's policy is saved."""
         config, run, name = self.config, self.run, named(POLICY, self.config, number)
         learners = fresh_learners(config, pair) if before is None else (before.actor, before.critics)
@@ -230,7 +154,7 @@ class _Job(NamedTuple):
         )
         if not run.finished(stage):
             trained = state.learned.actor.choosing(Likeliest())
-            self.senses.save(run.path / name, trained, local, pair)
+            save_policy(run.path / name, trained, config.policy.actor, pair.imagined.spec)
             run.finish(stage, {"updates": int(state.cursor), "samples": train.updates * train.worlds * train.horizon})
         return state.learned.actor, state.learned.critics.each
 

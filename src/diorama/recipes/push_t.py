@@ -17,11 +17,11 @@ from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.learn.progress import Report
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import DiffusionConfig
+from diorama.policies import load as load_policy
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import PolicyConfig, WorldConfig
-from diorama.recipes.coupled import Coupled, Stage, Vectors, named, run_coupled
+from diorama.recipes.coupled import Coupled, Stage, named, run_coupled
 from diorama.recipes.coupled_config import CoupledConfig
-from diorama.recipes.latent_policies import load as load_policy
 from diorama.recipes.loop import POLICY
 from diorama.recipes.presets import PUSH_T
 from diorama.recipes.push_t_reward import PushTReward
@@ -89,17 +89,12 @@ def push_t_config(size: str, seed: int) -> CoupledConfig:
 def run_push_t(config: CoupledConfig, run: RunFolder, stage: Stage, watch: Callable[[Report], None]) -> None:
     """Everything but the report. ``stage(name, done, total)`` and ``watch`` are told where the job stands."""
     task, clock = push_t(), StageClock(run)
-    coupled = run_coupled(task, config, run, Vectors(config, PushTReward()), stage, watch, clock)
-    clock("evaluate", lambda: evaluate_rounds(task, config, coupled, run, stage))
+    coupled = run_coupled(task, config, run, PushTReward(), stage, watch, clock)
+    clock("evaluate", lambda: _evaluate(task, config, coupled, run, stage))
 
 
-def evaluate_rounds(
-    task: Task, config: CoupledConfig, coupled: Coupled, run: RunFolder, stage: Stage, *, published: int | None = None
-) -> None:
-    """The trained policy, the uniformly random one, the play and the scripted expert on the same seeds; each round.
-
-    ``published``: how many of the published seeds the trained policy is tested on besides; None: all.
-    """
+def _evaluate(task: Task, config: CoupledConfig, coupled: Coupled, run: RunFolder, stage: Stage) -> None:
+    """The trained policy, the uniformly random one, the play and the scripted expert on the same seeds; each round."""
     if run.finished("evaluate"):
         return
     fresh = np.arange(TEST_SEED, TEST_SEED + config.episodes)
@@ -110,7 +105,7 @@ def evaluate_rounds(
         "scripted expert": task.actor("demonstrations"),
     }
     rows = [(name, policy, fresh) for name, policy in policies.items()]
-    rows.append((f"{TRAINED_POLICY}, published seeds", coupled.actor, np.asarray(PUBLISHED[:published])))
+    rows.append((f"{TRAINED_POLICY}, published seeds", coupled.actor, np.asarray(PUBLISHED)))
     earlier = [load_policy(run.path / named(POLICY, config, number)) for number in range(config.patches)]
     rows += [(f"round {number}", policy, fresh) for number, policy in enumerate(earlier)]
     found = []

@@ -21,8 +21,6 @@ from diorama.policies import RandomPolicy
 from diorama.recipes.presets import PUSH_T, structure_of
 
 Actor = Policy | HostPolicy
-PUSH_T_PIXELS = {"push-t": 0, "push-t-pixels": 32, "push-t-pixels-64": 64, "push-t-pixels-96": 96}
-"""Names of Push-T to the side of the pictures that it always shows; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,10 @@ class Task:
 
 def find_task(name: str, images: bool = False) -> Task:
     """The task of a registered environment, of ``gym:ID``, or of ``file.py:Class`` (a Gymnasium class of your own)."""
-    if name in PUSH_T_PIXELS:
-        from diorama.envs.pusht.render import SIZE
+    if name == "push-t":
         from diorama.recipes.push_t_task import push_t
 
-        return push_t(PUSH_T_PIXELS[name] or (SIZE if images else 0))
+        return push_t(images)
     if name in ENVIRONMENTS:
         return plain_task(name, lambda: make(name))
     if name.startswith("gym:"):

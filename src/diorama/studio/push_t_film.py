@@ -17,10 +17,10 @@ from diorama.data.video import H264, check_encoder, encode_video
 from diorama.envs.adapters import run_host
 from diorama.exam.open_loop import imagine_windows
 from diorama.models import load as load_model
+from diorama.policies import load as load_policy
 from diorama.recipes.coupled_config import CoupledConfig
-from diorama.recipes.latent_policies import load as load_policy
 from diorama.recipes.loop import POLICY, WORLD
-from diorama.recipes.push_t_task import FEATURES, PIXELS, push_t
+from diorama.recipes.push_t_task import push_t
 from diorama.recipes.run_folder import RunFolder
 from diorama.studio.page import Page
 from diorama.studio.push_t_picture import film
@@ -34,43 +34,39 @@ _CODEC = H264(crf=24, gop=25)
 _MANY_FRAMES, _COLOURS = 60, 48
 
 
-def make_films(
-    run: RunFolder, config: CoupledConfig, scores: dict[str, Any], metric: str, pixels: int = 0
-) -> dict[str, Any]:
+def make_films(run: RunFolder, config: CoupledConfig, scores: dict[str, Any], metric: str) -> dict[str, Any]:
     """Play the test episodes that the films show, and write the films; a second call only says what was shown.
 
     ``scores``: the record of the trained policy's test. Returns ``beside``: the seed of the episode of reality beside
     imagination, the one with the median score, and ``at_work``: the seeds of the other film, the first of the test.
-    ``pixels``: height and width of the pictures where worlds and policy see those; 0: they see ``features``.
     """
     if (note := run.finished("films")) and all(_gif(run.path, name).exists() for name in (BESIDE, AT_WORK)):
         return note
     order = np.argsort(scores["scores"][metric], kind="stable")
     note = {"beside": scores["seeds"][order[len(order) // 2]], "at_work": scores["seeds"][:_EPISODES]}
-    env, policy = push_t(pixels).env(), load_policy(run.path / POLICY)
-    seen_as = PIXELS if pixels else FEATURES
+    env, policy = push_t().env(), load_policy(run.path / POLICY)
     (run.path / "figures").mkdir(exist_ok=True)
     seen = run_host(env, policy, [note["beside"]], min(SHOWN_STEPS, scores["length"]))
-    panels = {"reality": _rows(seen, seen_as), "imagined": _imagined(run.path, seen, config.seed, seen_as)}
+    panels = {"reality": _rows(seen), "imagined": _imagined(run.path, seen, config.seed)}
     _write(run.path, BESIDE, film(panels, env.spec.control_period, 2), env.spec.control_period)
     seen = run_host(env, policy, note["at_work"], scores["length"])
-    panels = {f"seed {seed}": _rows(seen, FEATURES, k) for k, seed in enumerate(note["at_work"])}
+    panels = {f"seed {seed}": _rows(seen, k) for k, seed in enumerate(note["at_work"])}
     columns = min(_COLUMNS, len(panels))
     _write(run.path, AT_WORK, film(panels, env.spec.control_period, columns), env.spec.control_period)
     run.finish("films", note)
     return note
 
 
-def _rows(seen: Trajectory, name: str, episode: int = 0) -> np.ndarray:
-    """The observations ``name`` [T + 1, ...] of an episode."""
-    return np.asarray(seen.observation[name][episode])
+def _rows(seen: Trajectory, episode: int = 0) -> np.ndarray:
+    """The ``features`` [T + 1, 8] of an episode."""
+    return np.asarray(seen.observation["features"][episode])
 
 
-def _imagined(run: Path, seen: Trajectory, seed: int, name: str) -> np.ndarray:
-    """What the global world imagines from the first observation under the same actions [T + 1, ...]."""
+def _imagined(run: Path, seen: Trajectory, seed: int) -> np.ndarray:
+    """What the global world imagines from the first observation under the same actions: ``features`` [T + 1, 8]."""
     window = Window(seen.observation, seen.action, seen.reward, seen.end, seen.mask)
     dreamed, _ = imagine_windows(load_model(run / WORLD), jax.tree.map(np.asarray, window), seed)
-    rows = np.concatenate([_rows(seen, name)[:1], dreamed[name][0]])
+    rows = np.concatenate([_rows(seen)[:1], dreamed["features"][0]])
     # Where the episode ended early, reality stands still; so does what is beside it.
     last = int(np.asarray(seen.mask[0]).sum())
     return rows[np.minimum(np.arange(len(rows)), last)]

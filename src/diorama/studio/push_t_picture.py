@@ -1,7 +1,6 @@
-"""Pictures of Push-T tables: still ones on axes, and films.
+"""Pictures of Push-T tables, drawn from the observation ``features``: still ones on axes, and films.
 
-They are drawn from the observation ``features``, reality and imagination by the same painter in gym-pusht's colours; or
-they are shown as they are, where reality and imagination are pictures themselves.
+Reality and imagination are drawn by the same painter. Colours are those of gym-pusht.
 """
 
 from collections.abc import Mapping
@@ -42,31 +41,13 @@ class Table:
         self._agent.center = tuple(features[:2])
 
 
-class Screen:
-    """A picture on axes, as it was seen: pixels stay squares."""
-
-    def __init__(self, axis: object, shape: tuple[int, ...]) -> None:
-        axis.set(xticks=[], yticks=[])
-        axis.grid(False)
-        self._image = axis.imshow(np.zeros(shape, np.uint8), extent=(0, TABLE, TABLE, 0), interpolation="nearest")
-
-    def show(self, picture: np.ndarray) -> None:
-        """Show a picture [H, W, 3] in 0 .. 255; imagined ones are not whole numbers."""
-        self._image.set_data(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
-
-
-def painter(axis: object, track: np.ndarray) -> Table | Screen:
-    """What shows the rows of a track: ``features`` [T, 8] or pictures [T, H, W, 3]."""
-    return Table(axis) if track.ndim == 2 else Screen(axis, track.shape[1:])
-
-
 def strip(rows: Mapping[str, np.ndarray], times: np.ndarray) -> Figure:
-    """Film strips one above the other; ``rows``: label to a track (see `painter`) at the K ``times`` [s]."""
+    """Film strips one above the other; ``rows``: label to ``features`` [K, 8], at the K ``times`` [s]."""
     figure = Figure(figsize=(9.0, 0.25 + 1.33 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(times), squeeze=False)
     for line, (label, features) in zip(axes, rows.items(), strict=True):
         for axis, row in zip(line, features, strict=True):
-            painter(axis, features).show(row)
+            Table(axis).show(row)
         line[0].set_ylabel(label)
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(f"{time:.1f} s", fontsize=9)
@@ -74,10 +55,9 @@ def strip(rows: Mapping[str, np.ndarray], times: np.ndarray) -> Figure:
 
 
 def film(panels: Mapping[str, np.ndarray], period: float, columns: int) -> np.ndarray:
-    """Frames uint8 [T, H, W, 3] of panels that run side by side; ``panels``: title to a track (see `painter`).
+    """Frames uint8 [T, H, W, 3] of panels that run side by side; ``panels``: title to ``features`` [T, 8].
 
-    All panels have the same T: frame k shows the time k * ``period`` [s] in each of them, and the coverage then, where
-    poses are known.
+    All panels have the same T: frame k shows the time k * ``period`` [s] in each of them, and the coverage then.
     """
     rows = -(-len(panels) // columns)
     width, height = _PANEL * columns, (_PANEL + _ABOVE + _BELOW) * rows
@@ -97,7 +77,7 @@ def film(panels: Mapping[str, np.ndarray], period: float, columns: int) -> np.nd
 
 
 class _Panel:
-    """One table or screen of a film with its title above and its time and coverage below."""
+    """One table of a film with its title above and its time and coverage below."""
 
     def __init__(self, figure: Figure, place: int, columns: int, rows: int, title: str, track: np.ndarray) -> None:
         row, column = divmod(place, columns)
@@ -105,18 +85,17 @@ class _Panel:
         left, bottom = (column + 0.03) / columns, 1 - (row + 1 - _BELOW / height) / rows
         self._axis = figure.add_axes((left, bottom, 0.94 / columns, _PANEL / height / rows))
         self._axis.set_title(title, fontsize=9, pad=4)
-        self._painter, self._track = painter(self._axis, track), track
+        self._table, self._track = Table(self._axis), track
         self._text = self._axis.text(TABLE / 2, TABLE + 12, "", ha="center", va="top", fontsize=9, color="#444444")
-        self._moving = [*self._axis.images, *self._axis.patches[1:], self._text]
+        self._moving = [*self._axis.patches[1:], self._text]
         for artist in self._moving:
             artist.set_animated(True)
-        self._coverage = covered(track) if track.ndim == 2 else None
+        self._coverage = covered(track)
 
     def draw(self, k: int, time: float) -> None:
         """Draw frame k."""
-        self._painter.show(self._track[k])
-        known = "" if self._coverage is None else f"   coverage {100 * self._coverage[k]:.0f} %"
-        self._text.set_text(f"{time:.1f} s{known}")
+        self._table.show(self._track[k])
+        self._text.set_text(f"{time:.1f} s   coverage {100 * self._coverage[k]:.0f} %")
         for artist in self._moving:
             self._axis.draw_artist(artist)
 

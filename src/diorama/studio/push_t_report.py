@@ -1,8 +1,8 @@
 """The report of ``diorama run push-t``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +12,6 @@ from diorama.exam.open_loop import imagine_windows
 from diorama.models import load as load_model
 from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import EXAM, WORLD
-from diorama.recipes.push_t_task import FEATURES
 from diorama.recipes.run_folder import RunFolder
 from diorama.studio.exam_report import exam_reached
 from diorama.studio.loop_report import (
@@ -49,31 +48,15 @@ _TOLD = (
 )
 
 
-class Telling(NamedTuple):
-    """What depends on how worlds and policy see.
-
-    ``imagines``: what the global world imagines, for the text beside the film. ``local``: the text about the local
-    world from the exams of both (the global one's first). ``pixels``: side of the pictures, 0 where there are none.
-    """
-
-    title: str
-    story: str
-    told: str
-    imagines: str
-    local: Callable[[Mapping[str, Any], Mapping[str, Any]], str]
-    pixels: int = 0
-
-
-def write_push_t_report(run: RunFolder, config: CoupledConfig, telling: Telling | None = None) -> Path:
+def write_push_t_report(run: RunFolder, config: CoupledConfig) -> Path:
     """Write ``report.html``, ``report.md``, figures and films into the run folder; returns the path of the HTML."""
-    telling = telling or VECTORS
     evaluation, exam = read_json(run.path / "evaluation.json"), read_json(run.path / EXAM)
     dataset = Dataset.open(run.path / "data")
-    page = Page(telling.title, _lead(evaluation, config))
-    page.text(telling.story)
+    page = Page("Push-T: trained between learned worlds, tested in reality", _lead(evaluation, config))
+    page.text(_STORY)
     _result(page, evaluation)
     _rounds(page, evaluation, config)
-    _films(page, run, config, evaluation, telling)
+    _films(page, run, config, evaluation)
     page.figure(
         "real_and_imagined",
         film_strip(run.path, np.asarray(run.finished("fit")["exam"]), config),
@@ -81,12 +64,11 @@ def write_push_t_report(run: RunFolder, config: CoupledConfig, telling: Telling 
     )
     exam_section(page, exam)
     page.heading("The local world")
-    page.text(telling.local(exam, read_json(run.path / _EXAM_LOCAL)))
+    page.text(_local_text(exam, read_json(run.path / _EXAM_LOCAL)))
     _learning(page, run, config)
     _spent(page, dataset, config, run.finished("seconds") or {})
-    page.text(telling.told)
     ladder_section(page, _reached(evaluation, exam))
-    footer(page, f"diorama run {config.task} --size {config.size} --seed {config.seed}", config.seed, {})
+    footer(page, f"diorama run push-t --size {config.size} --seed {config.seed}", config.seed, {})
     return page.write(run.path)
 
 
@@ -158,15 +140,15 @@ def _trained(config: CoupledConfig) -> str:
     return f"A round trains for {first:,} imagined steps, the last one for {last:,}"
 
 
-def _films(page: Page, run: RunFolder, config: CoupledConfig, evaluation: Mapping[str, Any], telling: Telling) -> None:
+def _films(page: Page, run: RunFolder, config: CoupledConfig, evaluation: Mapping[str, Any]) -> None:
     policy = evaluation["policies"][0]
-    shown = make_films(run, config, policy, evaluation["metric"], telling.pixels)
+    shown = make_films(run, config, policy, evaluation["metric"])
     steps = min(SHOWN_STEPS, policy["length"])
     page.heading("Reality beside imagination (L0)")
     page.text(
         "Left: the policy in reality, from a test start. Right: what the global world imagines from the same first "
-        f"observation under the same actions, {steps} steps without looking again. {telling.imagines} "
-        "The episode is not picked by hand: its score is the median of the test. Whether it looks "
+        f"observation under the same actions, {steps} steps without looking again. It imagines positions; one "
+        "painter draws both. The episode is not picked by hand: its score is the median of the test. Whether it looks "
         "right proves nothing; the errors below do. The longer the stretch, the less the actions fit what is imagined."
     )
     add_film(page, run.path, BESIDE, f"Reality (left) beside imagination (right), test seed {shown['beside']}.")
@@ -180,15 +162,14 @@ def film_strip(run: Path, episodes: np.ndarray, config: CoupledConfig) -> Figure
     It is the one at the upper quartile of 256 random windows by how far the block moves.
     """
     model, dataset = load_model(run / WORLD), Dataset.open(run / "data")
-    (name,) = model.spec.observation
-    windows = Windows(dataset, _SHOWN_STEPS[-1], sorted({name, FEATURES})).only(episodes)
-    numbers = np.random.default_rng(0).integers(0, len(windows), 256)
-    block = windows.take(numbers).observation[FEATURES][:, :, 4:6]
+    windows = Windows(dataset, _SHOWN_STEPS[-1], tuple(model.spec.observation)).only(episodes)
+    sample = windows.take(np.random.default_rng(0).integers(0, len(windows), 256))
+    block = sample.observation["features"][:, :, 4:6]
     moved = np.linalg.norm(block[:, -1] - block[:, 0], axis=-1)
-    chosen = windows.take(numbers[np.argsort(moved)[[len(moved) * 3 // 4]]])
-    imagined, _ = imagine_windows(model, chosen, config.seed)
-    real = chosen.observation[name][0]
-    dreamed = np.concatenate([real[:1], imagined[name][0]])
+    chosen = int(np.argsort(moved)[len(moved) * 3 // 4])
+    imagined, _ = imagine_windows(model, sample, config.seed)
+    real = sample.observation["features"][chosen]
+    dreamed = np.concatenate([real[:1], imagined["features"][chosen]])
     shown = np.asarray(_SHOWN_STEPS)
     return strip({"reality": real[shown], "imagined": dreamed[shown]}, shown * model.spec.control_period)
 
@@ -226,20 +207,11 @@ def _spent(page: Page, dataset: Dataset, config: CoupledConfig, seconds: Mapping
         "imagination; no gradient of the policy came from reality. The test's episodes are not data, and no seed is "
         "shared with them."
     )
+    page.text(_TOLD)
     total = sum(seconds.values())
     if total:
         rows = [[_KINDS.get(k, k), f"{s / 60:.1f}", f"{100 * s / total:.0f}"] for k, s in seconds.items()]
         page.table(["where the time went", "minutes", "share [%]"], [*rows, ["all", f"{total / 60:.1f}", "100"]])
-
-
-VECTORS = Telling(
-    "Push-T: trained between learned worlds, tested in reality",
-    _STORY,
-    _TOLD,
-    "It imagines positions; one painter draws both.",
-    _local_text,
-)
-"""Worlds and policy see ``features``."""
 
 
 def transitions_by_operator(dataset: Dataset) -> dict[str, tuple[int, int]]:
