@@ -32,7 +32,7 @@ bench: $(STAMP) ## measure what BENCHMARKS.md lists
 
 lock: ## make constraints.txt again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
-	  --extra import --extra mujoco --extra postgres --extra pusht --extra rope --extra sign --extra video --extra docs --extra test --group build \
+	  --extra dask --extra import --extra mujoco --extra onnx --extra postgres --extra pusht --extra ray --extra rope --extra sign --extra slurm --extra studio --extra video --extra docs --extra test --group build \
 	  --custom-compile-command 'make lock' --quiet --output-file constraints.txt
 
 clean: ## remove the environment, caches and builds (never runs/)
