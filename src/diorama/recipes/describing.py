@@ -79,7 +79,7 @@ def world_manifest(
     fields: dict[str, Any] = {
         "origin": "learned",
         "contract": described["spec"],
-        "family": _tags(described),
+        "family": tags(described),
         "config": described["config"],
     }
     if exam is not None and exam.is_file():
@@ -126,6 +126,20 @@ def reality_id(book: Book, task: str, env: Any) -> str:
     return book.registry.register(Manifest("simulator", family(_task(task), "reality"), fields)).id
 
 
+def physics_manifest(task: str, world: str, structure: str, parameters: Mapping[str, float], env: Any) -> Manifest:
+    """Another simulator of a task, as its code simulates it now, with what was identified of it."""
+    package = Path(inspect.getfile(type(env))).resolve().parent
+    fields = {
+        "origin": "physics",
+        "world": world,
+        "contract": to_json(env.spec),
+        "family": ["physics", structure],
+        "parameters": dict(parameters),
+        "code_digest": code_digest(package.glob("*.py"), package),
+    }
+    return Manifest("simulator", family(_task(task), world), fields)
+
+
 def scripted_id(book: Book, task: str, actor: str) -> str:
     """A policy that needs no training: random actions, a script."""
     fields = {"kind": "scripted", "actor": actor}
@@ -170,7 +184,7 @@ def _artifact(book: Book, folder: Path) -> tuple[dict[str, Any], dict[str, str]]
     return described, {name: book.registry.add_blob(folder / name) for name in (DESCRIPTION, WEIGHTS)}
 
 
-def _tags(described: Mapping[str, Any]) -> list[str]:
+def tags(described: Mapping[str, Any]) -> list[str]:
     """What tells this world from one of another structure."""
     config = described["config"]
     network = config.get("network") if isinstance(config, Mapping) else None

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 
@@ -16,6 +16,7 @@ from diorama.core.host_policy import HostPolicy
 from diorama.envs.adapters import from_gymnasium
 from diorama.envs.registered import ENVIRONMENTS, make
 from diorama.evaluate import Metric, episode_return
+from diorama.imagine.host_world import Rules
 from diorama.imagine.world import Reward
 from diorama.policies import RandomPolicy
 from diorama.recipes.presets import PUSH_T, structure_of
@@ -23,11 +24,25 @@ from diorama.recipes.presets import PUSH_T, structure_of
 Actor = Policy | HostPolicy
 
 
+class Physics(NamedTuple):
+    """Another simulator of a task: what tells its structure from others, and how to make it.
+
+    ``parameters``: what was identified of it from real interaction, by name; ``{}`` for the world as built.
+    """
+
+    family: str
+    env: Callable[[Mapping[str, float]], Env | HostEnv]
+
+
 @dataclass(frozen=True)
 class Task:
     """A named world of reality. ``actors`` build policies that need no training.
 
-    ``headline`` names the metric that reports lead with; ``length`` is the number of steps of an episode.
+    ``headline`` names the metric that reports lead with; ``length`` is the number of steps of an episode. ``success``
+    names the metric of booleans that means success, "" for none. ``obeyed``: factors of variation that a learned world
+    obeys without being told, because they say where episodes start or how they are scored. ``rules`` say of imagined
+    observations what reality says of its own (`Rules`). ``physics``: other worlds of the task by name, interchangeable
+    with ``env``.
     """
 
     name: str
@@ -36,6 +51,10 @@ class Task:
     metrics: Mapping[str, Metric]
     headline: str
     actors: Mapping[str, Callable[[], Actor]] = field(default_factory=dict)
+    success: str = ""
+    obeyed: tuple[str, ...] = ()
+    rules: Rules | None = None
+    physics: Mapping[str, "Physics"] = field(default_factory=dict)
 
     def actor(self, name: str) -> Actor:
         """The actor called ``name``. Raises `ConfigError` naming those there are."""

@@ -5,6 +5,9 @@ from the observation ``state``, or else ``features``. As published, only what fo
 observation does not. Steps with ``mask`` False do not count either.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from diorama.core.errors import SpecError
@@ -66,29 +69,50 @@ def block_reached(trajectory: Trajectory) -> np.ndarray:
     return np.any(near & np.asarray(trajectory.mask), axis=-1)
 
 
-def _poses(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Agent [..., T, 2], block [..., T, 2] and angle [..., T] after each step."""
-    seen = {name: trajectory.observation[name] for name in ("state", "features") if name in trajectory.observation}
-    if not seen:
-        raise SpecError(
-            "The trajectory has no observation 'state' or 'features'; add one to the observations of PushT."
-        )
-    if "state" in seen:
-        rows = np.asarray(seen["state"], np.float64)[..., 1:, :]
-        return rows[..., 0:2], rows[..., 2:4], rows[..., 4]
-    rows = np.asarray(seen["features"], np.float64)[..., 1:, :]
-    return rows[..., 0:2], rows[..., 4:6], np.arctan2(rows[..., 7], rows[..., 6])
-
-
-def _coverage(trajectory: Trajectory) -> np.ndarray:
-    """Coverage after each step [..., T]; 0 where there was none."""
-    _, block, angle = _poses(trajectory)
+def coverage_shown(scenario: Mapping[str, Any], observation: Mapping[str, Any]) -> np.ndarray:
+    """The share of the goal that the block covers in observations [*batch, ...] under a scenario [*batch]: [*batch]."""
+    _, block, angle = poses_shown(observation)
     position, goal_angle, scale, size = (
-        exact(trajectory.scenario, name) for name in ("goal_position", "goal_angle", "block_scale", "goal_size")
+        exact(scenario, name) for name in ("goal_position", "goal_angle", "block_scale", "goal_size")
     )
     batch = np.broadcast_shapes(position.shape[:-1], goal_angle.shape)
     goal = np.concatenate(
         [np.broadcast_to(position, (*batch, 2)), np.broadcast_to(goal_angle[..., None], (*batch, 1))], axis=-1
     )
-    goal, scale, size = goal[..., None, :], scale[..., None], size[..., None]
-    return np.where(np.asarray(trajectory.mask), coverage(block, angle, goal, scale, scale * size), 0.0)
+    return coverage(block, angle, goal, scale, scale * size)
+
+
+def poses_shown(observation: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Agent [*batch, 2], block [*batch, 2] [px] and angle [*batch] [rad] of ``state``, or else ``features``.
+
+    Raises `SpecError` where neither is observed.
+    """
+    if "state" in observation:
+        rows = np.asarray(observation["state"], np.float64)
+        return rows[..., 0:2], rows[..., 2:4], rows[..., 4]
+    if "features" not in observation:
+        raise SpecError(
+            "The trajectory has no observation 'state' or 'features'; add one to the observations of PushT."
+        )
+    rows = np.asarray(observation["features"], np.float64)
+    return rows[..., 0:2], rows[..., 4:6], np.arctan2(rows[..., 7], rows[..., 6])
+
+
+def _poses(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Agent [..., T, 2], block [..., T, 2] and angle [..., T] after each step."""
+    return poses_shown(_after(trajectory))
+
+
+def _coverage(trajectory: Trajectory) -> np.ndarray:
+    """Coverage after each step [..., T]; 0 where there was none."""
+    names = ("goal_position", "goal_angle", "block_scale", "goal_size")
+    over_time = {name: np.expand_dims(exact(trajectory.scenario, name), -2 if "pos" in name else -1) for name in names}
+    return np.where(np.asarray(trajectory.mask), coverage_shown(over_time, _after(trajectory)), 0.0)
+
+
+def _after(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """What was observed after each step; vectors only."""
+    vectors = ("state", "features")
+    return {
+        name: np.asarray(trajectory.observation[name])[..., 1:, :] for name in vectors if name in trajectory.observation
+    }
