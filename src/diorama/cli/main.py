@@ -10,7 +10,7 @@ from diorama import __version__
 from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
 from diorama.recipes import registry_requests as registry
-from diorama.recipes import requests
+from diorama.recipes import requests, studio_requests
 
 _MODULES = {
     "data_verbs": {requests.Inspect: "inspect", requests.Check: "check", requests.Import: "import_"},
@@ -44,6 +44,7 @@ _MODULES = {
         registry.Export: "export",
         registry.ImportWeights: "import_weights",
     },
+    "studio_verbs": {studio_requests.Studio: "studio"},
     "rebuild_verbs": {registry.Patch: "patch", registry.Rebuild: "rebuild", registry.Replay: "replay"},
 }
 """Module of this package to the requests that it serves, and by which function: imported when one is asked for."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import tyro
 
 from diorama.recipes import registry_requests as registry
-from diorama.recipes import requests
+from diorama.recipes import requests, studio_requests
 
 _DESCRIPTION = (
     "Learn worlds from real interaction, train policies in them, and test those policies honestly. "
@@ -71,6 +71,7 @@ ANSWERS = {
     "import-weights": registry.ImportWeights,
     "sign": registry.Sign,
     "verify": registry.Verify,
+    "studio": studio_requests.Studio,
 }
 
 

@@ -68,6 +68,23 @@ def list_versions(connection: sa.Connection, kind: str | None, name: str | None,
     return [read_version(row) for row in reversed(rows)]
 
 
+def tip(connection: sa.Connection) -> tuple[int, int]:
+    """The largest sequence numbers of versions and of events, 0 where there are none."""
+    return tuple(next_number(connection, table.c.sequence) - 1 for table in (_version, _event))
+
+
+def versions_since(connection: sa.Connection, sequence: int) -> list[Version]:
+    """The versions that were registered after number ``sequence``, oldest first."""
+    later = sa.select(_version).where(_version.c.sequence > sequence).order_by(_version.c.sequence)
+    return [read_version(row) for row in connection.execute(later)]
+
+
+def events_since(connection: sa.Connection, sequence: int) -> list[Event]:
+    """The entries of the log after number ``sequence``, oldest first."""
+    later = sa.select(_event).where(_event.c.sequence > sequence).order_by(_event.c.sequence)
+    return [read_event(row) for row in connection.execute(later)]
+
+
 def list_edges(
     connection: sa.Connection, source: str | None, target: str | None, role: str | None
 ) -> list[tuple[str, Edge]]:

@@ -162,6 +162,16 @@ class Registry:
         with reading(self.engine) as connection:
             return queries.list_events(connection, type, subject)
 
+    def tip(self) -> tuple[int, int]:
+        """The numbers of the newest version and of the newest event; both only grow, 0 where there is none."""
+        with reading(self.engine) as connection:
+            return queries.tip(connection)
+
+    def since(self, version: int, event: int) -> tuple[list[Version], list[Event]]:
+        """The versions and the events with larger numbers than these, oldest first, as of one moment."""
+        with reading(self.engine) as connection:
+            return queries.versions_since(connection, version), queries.events_since(connection, event)
+
     def check(self, deep: bool = True) -> list[Damage]:
         """Everything that is wrong with this registry; without ``deep`` the content of blobs is not read."""
         from diorama.registry.check import check

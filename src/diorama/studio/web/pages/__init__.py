@@ -1,0 +1,1 @@
+"""Pages: templates filled by the same functions that the API gives as JSON."""
