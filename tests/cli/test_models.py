@@ -60,6 +60,7 @@ def test_every_model_is_fitted_to_vectors_and_examined(tmp_path, swings, diorama
     [
         (("--model", "rssm", "--observations", "camera", "place"), {"camera", "place"}),
         (("--model", "diffusion", "--network", "patches"), {"camera"}),
+        (("--model", "diffusion", "--network", "patches", "--latent", "--discrete"), {"camera"}),
     ],
 )
 def test_pictures_are_fitted_and_no_policy_is_trained_on_them(tmp_path, filmed, diorama, capsys, options, seen) -> None:
@@ -82,6 +83,9 @@ def test_pictures_are_fitted_and_no_policy_is_trained_on_them(tmp_path, filmed, 
             "'unet' cannot model ['place']; choose one of ['mlp'",
         ),
         ("--model rssm --network mlp", "A network is a choice of the diffusion model; leave 'mlp' out"),
+        ("--discrete", "The ensemble takes actions as numbers; for choices fit an rssm or a diffusion model."),
+        ("--model rssm --latent", "drawn by the diffusion model, not by 'rssm'; leave --latent out"),
+        ("--model diffusion --latent --observations place", "['place'] are vectors; leave --latent out"),
         ("--window 0", "--window is 0; give at least 1."),
     ],
 )

@@ -49,6 +49,21 @@ def test_bounded_actions_are_scaled_by_their_bounds_and_kept(model):
     np.testing.assert_array_equal(model.measured(windows).action.std, model.action.std)
 
 
+def test_only_the_largest_score_of_a_discrete_action_counts_and_all_have_derivatives():
+    scores = EnvSpec("levers", {"joints": JOINTS}, ArraySpec((3,), "1", 0.0, 1.0), 0.1)
+    model = RSSM.build(RSSMConfig("nano", discrete=True), scores, 0)
+    belief = model.start({"joints": jnp.array([0.1, 0.2, 0.3])}, KEY)
+
+    def after(action):
+        return model.step(belief, action, KEY).state
+
+    same, other = jnp.array([0.9, 0.2, 0.1]), jnp.array([0.1, 0.2, 0.9])
+    slope = jax.jacrev(after)(same)
+    np.testing.assert_allclose(after(same), after(jnp.array([0.5, 0.4, 0.3])), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(after(same), after(other), atol=1e-3)
+    assert (jnp.abs(slope).sum(axis=0) > 0).all()
+
+
 def test_what_is_neither_float_nor_picture_is_refused():
     flag = ArraySpec((2,), low=0.0, high=1.0, dtype="int32")
     with pytest.raises(SpecError, match="The RSSM takes vectors only.*'gripper'"):

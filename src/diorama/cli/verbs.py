@@ -146,6 +146,8 @@ def _world_config(request: requests.Fit, spec: EnvSpec) -> WorldConfig:
         structure_of(spec),
         request.model,
         network=request.network or "",
+        latent=request.latent,
+        discrete=request.discrete,
         window=request.window,
         spec=spec,
     )
@@ -158,6 +160,7 @@ def _fit_command(request: requests.Fit) -> str:
         parts += ["--model", request.model]
     if request.observations:
         parts += ["--observations", *request.observations]
+    parts += [f"--{option}" for option in ("latent", "discrete") if getattr(request, option)]
     for option in ("network", "updates", "window"):
         if (value := getattr(request, option)) is not None:
             parts += [f"--{option}", value]

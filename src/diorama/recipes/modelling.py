@@ -32,7 +32,7 @@ def modelled(spec: EnvSpec, names: tuple[str, ...], model: ModelConfig | None = 
     if isinstance(model, EnsembleConfig):
         _check_ensemble(pictures)
     if isinstance(model, DiffusionConfig):
-        _check_diffusion(model.network, vectors, pictures)
+        _check_diffusion(model, vectors, pictures)
     return replace(spec, observation={name: spec.observation[name] for name in chosen})
 
 
@@ -63,8 +63,9 @@ def _by_default(spec: EnvSpec, model: ModelConfig) -> tuple[str, ...]:
     if isinstance(model, EnsembleConfig):
         needed = "a vector of floating point; the ensemble needs one, an rssm and a diffusion model can take pictures"
         return _some(vectors, spec, needed)
-    if isinstance(model, DiffusionConfig) and model.network in PICTURE_NETWORKS:
-        needed = f"a picture (uint8 [H, W, C]); the network {model.network!r} needs one, take another for vectors"
+    if isinstance(model, DiffusionConfig) and (model.latent or model.network in PICTURE_NETWORKS):
+        what = "a tokenizer" if model.latent else f"the network {model.network!r}"
+        needed = f"a picture (uint8 [H, W, C]); {what} needs one, take another for vectors"
         return _some(pictures, spec, needed)
     needed = "a vector of floating point or a picture (uint8 [H, W, C]); a world model needs one, so record one"
     return _some(vectors or pictures, spec, needed)
@@ -84,11 +85,13 @@ def _check_ensemble(pictures: list[str]) -> None:
         )
 
 
-def _check_diffusion(network: str, vectors: list[str], pictures: list[str]) -> None:
+def _check_diffusion(model: DiffusionConfig, vectors: list[str], pictures: list[str]) -> None:
     if vectors and pictures:
         raise ConfigError(
             f"A diffusion model takes vectors or pictures; name {vectors} or {pictures} alone, or fit an rssm to both."
         )
+    if vectors and model.latent:
+        raise ConfigError(f"A tokenizer makes codes of pictures, and {vectors} are vectors; leave --latent out.")
     known, what = (PICTURE_NETWORKS, pictures) if pictures else (STATE_NETWORKS, vectors)
-    if network and network not in known:
-        raise ConfigError(f"The network {network!r} cannot model {what}; choose one of {list(known)}.")
+    if model.network and model.network not in known:
+        raise ConfigError(f"The network {model.network!r} cannot model {what}; choose one of {list(known)}.")

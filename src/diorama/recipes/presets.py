@@ -11,6 +11,7 @@ from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import PICTURE_NETWORKS, DiffusionConfig
 from diorama.models.rssm.config import RSSMConfig
+from diorama.models.tokenizer.config import TokenizerConfig
 from diorama.nn.planar_frame import Place, PlanarFrame
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import ModelConfig, PolicyConfig, WorldConfig
@@ -20,6 +21,8 @@ FIT_UPDATES = {"nano": 3000, "xs": 5000, "s": 8000, "m": 30_000, "l": 100_000}
 POLICY_UPDATES = {"nano": 2000, "xs": 3000, "s": 4000, "m": 8000, "l": 20_000}
 WORLDS = {"nano": 64, "xs": 64, "s": 128, "m": 256, "l": 1024}
 """``size`` to updates of the world, updates of the policy, and imagined worlds side by side."""
+CODE_PATCH = 2
+"""Side of a patch in cells of a tokenizer's code; a cell stands for several pixels."""
 
 
 @dataclass(frozen=True)
@@ -115,19 +118,24 @@ def world_config(
     model: str = "ensemble",
     *,
     network: str = "",
+    latent: bool = False,
+    discrete: bool = False,
     window: int | None = None,
     spec: EnvSpec | None = None,
 ) -> WorldConfig:
     """How a world of this size is learned by this kind of ``model``: ``ensemble``, ``rssm`` or ``diffusion``.
 
-    ``network``: that of a diffusion model, "" for its first. ``window``: steps of a training window, by default the
-    kind's. A ``structure`` counts where its own observations are the ones to model; what can see in its frame does.
+    ``network``: that of a diffusion model, "" for its first. ``latent``, ``discrete``: see `model_config`. ``window``:
+    steps of a training window, by default the kind's. A ``structure`` counts where its own observations are the ones to
+    model; what can see in its frame does.
     ``spec``: that of the dataset; with it, what the model cannot take is refused, and pictures get settings of their
     own. Raises `ConfigError` for an unknown kind, a network that does not fit, and what `modelled` refuses.
     """
-    if observations not in ((), *((structure.observations,) if structure else ())) or network in PICTURE_NETWORKS:
+    pictures = latent or network in PICTURE_NETWORKS
+    if pictures or observations not in ((), *((structure.observations,) if structure else ())):
         structure = None
-    configured = model_config(model, size, network, structure.body if structure else None)
+    body = structure.body if structure else None
+    configured = model_config(model, size, network, body, latent=latent, discrete=discrete)
     observations = structure.observations if structure else observations
     seen = modelled(spec, observations, configured) if spec else None
     habit = PICTURE_HABITS[model] if seen and pictures_of(seen) else HABITS[model]
@@ -146,17 +154,39 @@ def world_config(
     return WorldConfig(configured, fit, observations, window, seed=seed)
 
 
-def model_config(model: str, size: str, network: str = "", frame: PlanarFrame | None = None) -> ModelConfig:
-    """The configuration of a kind of model. An RSSM has no frame. Raises `ConfigError` where there is no such model."""
+def model_config(
+    model: str,
+    size: str,
+    network: str = "",
+    frame: PlanarFrame | None = None,
+    *,
+    latent: bool = False,
+    discrete: bool = False,
+) -> ModelConfig:
+    """The configuration of a kind of model. An RSSM has no frame.
+
+    ``latent``: a diffusion model draws the codes of a tokenizer of its size. ``discrete``: actions are scores for
+    choices. Raises `ConfigError` where there is no such model, and where it has no such choice.
+    """
     if model == "diffusion":
-        return DiffusionConfig(size, network, frame=frame)
+        tokenizer = TokenizerConfig(size) if latent else None
+        patch = CODE_PATCH if latent else DiffusionConfig.patch
+        return DiffusionConfig(size, network, frame=frame, patch=patch, latent=tokenizer, discrete=discrete)
     if model not in HABITS:
         raise ConfigError(f"Model {model!r} is unknown; choose one of {sorted(HABITS)}.")
     if network:
         raise ConfigError(
             f"A network is a choice of the diffusion model; leave {network!r} out or fit a diffusion model."
         )
-    return RSSMConfig(size) if model == "rssm" else EnsembleConfig(size, frame)
+    if latent:
+        raise ConfigError(
+            f"Codes of a tokenizer are drawn by the diffusion model, not by {model!r}; leave --latent out."
+        )
+    if model == "rssm":
+        return RSSMConfig(size, discrete=discrete)
+    if discrete:
+        raise ConfigError("The ensemble takes actions as numbers; for choices fit an rssm or a diffusion model.")
+    return EnsembleConfig(size, frame)
 
 
 def policy_config(size: str, seed: int, updates: int | None = None, structure: Structure | None = None) -> PolicyConfig:

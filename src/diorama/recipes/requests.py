@@ -85,6 +85,10 @@ class Fit:
     network: Network | None = None
     """Network of the diffusion model: mlp (default), transformer or reader for vectors, unet (default) or patches for
     pictures."""
+    latent: bool = False
+    """Of pictures, draw a tokenizer's codes in place of pixels (diffusion); the tokenizer learns in the same fit."""
+    discrete: bool = False
+    """Actions are scores for choices, as those of a Gymnasium Discrete: only the largest counts (rssm, diffusion)."""
     observations: tuple[str, ...] = ()
     """Which observations to model (column names without "observation."). Default: all vectors; all pictures where there
     are no vectors or the network is one for pictures."""

@@ -37,6 +37,8 @@ class RSSMConfig:
 
     ``unimix``: the share of the uniform distribution in every categorical. ``free_nats``: the divergence [nat] below
     which neither term of it is trained. ``dynamics`` and ``representation``: the weights of the two terms.
+    ``discrete``: the action is a score for each choice, as that of a Gymnasium ``Discrete``, and only which of them is
+    the largest counts.
     """
 
     size: str = "s"
@@ -44,6 +46,7 @@ class RSSMConfig:
     free_nats: float = 1.0
     dynamics: float = 1.0
     representation: float = 0.1
+    discrete: bool = False
 
     def __post_init__(self) -> None:
         if self.size not in RSSM_SIZES:

@@ -17,6 +17,7 @@ from diorama.models.rssm.encoder import Encoder
 from diorama.models.rssm.heads import Heads
 from diorama.models.rssm.senses import Vectors
 from diorama.nn import Normaliser
+from diorama.nn.choice import choice
 
 
 class RSSM(WorldModel):
@@ -51,7 +52,7 @@ class RSSM(WorldModel):
         if vectors is not None:
             before = {name: np.asarray(windows.observation[name])[:, :-1] for name in vectors.layout.names}
             vectors = vectors.measured(before, real)
-        if not self.spec.action.bounded:
+        if not (self.spec.action.bounded or self.config.discrete):
             found = Normaliser.of(np.asarray(windows.action)[real])
             # The core cuts actions at 1; three standard deviations leave room for rare ones.
             action = Normaliser(found.mean, 3 * found.std)
@@ -64,11 +65,11 @@ class RSSM(WorldModel):
 
     def step(self, belief: Latent, action: Float[Array, " A"], key: PRNGKeyArray) -> Latent:
         """A sample of the prior one step later."""
-        return self.core.imagine(belief, self.action(action), self.core.noise(key))
+        return self.core.imagine(belief, self._done(action), self.core.noise(key))
 
     def update(self, belief: Latent, action: Float[Array, " A"], observation: Observation, key: PRNGKeyArray) -> Latent:
         """A sample of the posterior one step later."""
-        return self.core.observe(belief, self.action(action), self._look(observation), self.core.noise(key))
+        return self.core.observe(belief, self._done(action), self._look(observation), self.core.noise(key))
 
     def infer(self, window: Window, key: PRNGKeyArray) -> Latent:
         """A sample of the posterior at the last real observation of the window."""
@@ -121,7 +122,7 @@ class RSSM(WorldModel):
         """The posterior at each of the T + 1 observations, ``[T + 1, ...]``."""
         seen = {name: window.observation[name] for name in self.spec.observation}
         looks = jax.vmap(self._look)(seen)
-        actions = jnp.concatenate([jnp.zeros((1, self.spec.action.size)), jax.vmap(self.action)(window.action)])
+        actions = jnp.concatenate([jnp.zeros((1, self.spec.action.size)), jax.vmap(self._done)(window.action)])
         noise = jax.vmap(self.core.noise)(jax.random.split(key, len(actions)))
 
         def body(latent: Latent, given: tuple) -> tuple[Latent, Latent]:
@@ -129,6 +130,10 @@ class RSSM(WorldModel):
             return following, following
 
         return jax.lax.scan(body, self.core.empty(), (actions, looks, noise))[1]
+
+    def _done(self, action: Float[Array, " A"]) -> Float[Array, " A"]:
+        """What an action does, about within -1 .. 1: of scores for choices, the choice."""
+        return choice(action) if self.config.discrete else self.action(action)
 
     def _look(self, observation: Observation) -> Float[Array, " n"]:
         return self.core.look(self.encoder(self.vectors, observation))
