@@ -59,7 +59,7 @@ def test_list_lineage_explain_and_diff(place, say) -> None:
     listed = say("registry", "list", "--kind", "policy", json_=True)
     assert [one["name"] for one in listed] == ["toy/policy"] * 2
     new, old = (one["id"] for one in listed)
-    assert "and 4 more" in say("registry", "list", "--limit", 1)
+    assert "5 in all; the next page: --before 5" in say("registry", "list", "--limit", 1)
     down = say("lineage", "toy/world", "--down", json_=True)
     assert set(down) == {"down"} and len(down["down"]["nodes"]) == 5
     assert say("explain", old[:8], json_=True)["id"] == old and "Rests on:" in say("explain", old)

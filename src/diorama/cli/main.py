@@ -9,6 +9,7 @@ from typing import Any
 from diorama import __version__
 from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
+from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
 
@@ -45,6 +46,7 @@ _MODULES = {
         registry.ImportWeights: "import_weights",
     },
     "studio_verbs": {studio_requests.Studio: "studio"},
+    "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "rebuild_verbs": {registry.Patch: "patch", registry.Rebuild: "rebuild", registry.Replay: "replay"},
 }
 """Module of this package to the requests that it serves, and by which function: imported when one is asked for."""

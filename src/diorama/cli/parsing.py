@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
 
@@ -53,6 +54,10 @@ GROUPS = {
     "channel": (
         {"set": registry.ChannelSet, "rollback": registry.ChannelRollback, "log": registry.ChannelLog},
         "Point names such as prod at versions, and back.",
+    ),
+    "budget": (
+        {"grant": ledger.BudgetGrant, "spend": ledger.BudgetSpend, "log": ledger.BudgetLog},
+        "Grant and spend what is scarce: queries of held-out sets, real trials, alpha, joules.",
     ),
 }
 ANSWERS = {

@@ -14,6 +14,7 @@ from diorama.registry.difference import difference
 from diorama.registry.explain import explain as explain_version
 from diorama.registry.lineage import DOWN, UP
 from diorama.registry.lineage import lineage as lineage_of
+from diorama.registry.listing import Line, Search
 from diorama.registry.plan import plan as plan_of
 from diorama.registry.records import Version
 from diorama.registry.restore import restore
@@ -57,13 +58,15 @@ def restore_versions(request: requests.Restore) -> int:
 def list_versions(request: requests.List) -> int:
     """List versions, the newest first."""
     with opened(request.at) as book:
-        found = book.registry.versions(request.kind, request.name)
-    chosen = sorted(found, key=lambda version: -version.sequence)[: request.limit]
+        kinds = (request.kind,) if request.kind else ()
+        on = find(book, request.on) if request.on else ""
+        asked = Search(kinds, request.name or "", request.containing, on=on, limit=request.limit, before=request.before)
+        page = book.registry.search(asked)
     if request.json:
-        say_json([{"id": v.id, "kind": v.kind, "name": v.name, "created": v.created} for v in chosen])
+        say_json([{"id": v.id, "kind": v.kind, "name": v.name, "created": v.created} for v in page.lines])
     else:
-        left = len(found) - len(chosen)
-        say("\n".join([*map(_line, chosen), *([f"and {left} more; see --limit"] if left else [])]) or "nothing yet")
+        left = f"{page.total} in all; the next page: --before {page.before}"
+        say("\n".join([*map(_line, page.lines), *([left] if page.before else [])]) or "nothing yet")
     return 0
 
 
@@ -137,7 +140,7 @@ def explain(request: requests.Explain) -> int:
         return answer(explain_version(graph, version, time.time()), request.json)
 
 
-def _line(version: Version) -> str:
+def _line(version: Version | Line) -> str:
     moment = datetime.datetime.fromtimestamp(version.created, datetime.UTC).strftime("%Y-%m-%d %H:%M")
     return f"{version.id[:_SHORT]}  {moment}  {version.kind:<12} {version.name}"
 

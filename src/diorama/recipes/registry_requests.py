@@ -63,8 +63,14 @@ class List:
     """Only this kind: dataset, simulator, policy, evaluation, claim, build, ..."""
     name: str | None = None
     """Only this family."""
+    containing: str = ""
+    """Only families with this in their name."""
+    on: str | None = None
+    """Only what rests directly on this version."""
     limit: int = 50
     """At most so many."""
+    before: int | None = None
+    """The next page: the number that the page before names."""
 
 
 @dataclass(frozen=True)

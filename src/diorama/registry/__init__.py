@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = attach(
             "Version",
         ),
         "manifest": ("manifest_id", "manifest_text", "read_manifest"),
+        "listing": ("Search",),
         "registry": ("Registry",),
     },
 )

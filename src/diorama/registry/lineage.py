@@ -1,9 +1,12 @@
 """What a version rests on, or what rests on it: the graph around it with the role of every edge."""
 
 import dataclasses
+from collections import deque
+from collections.abc import Collection
 
 from diorama.core.errors import DataError
 from diorama.registry.graph import Graph
+from diorama.registry.records import Edge
 
 UP, DOWN = "up", "down"
 
@@ -61,6 +64,33 @@ def lineage(graph: Graph, version: str, direction: str = UP, depth: int | None =
     return Lineage(version, direction, nodes, _links(graph, depths), cut)
 
 
+def trail(graph: Graph, source: str, target: str, roles: Collection[str] = ()) -> tuple[Link, ...] | None:
+    """The fewest edges by which ``source`` rests on ``target``, in these ``roles`` only if given: a witness.
+
+    () where they are the same version, None where it does not rest on it. Raises `DataError` for an unknown source.
+    """
+    came: dict[str, Link | None] = {graph.get(source).id: None}
+    waiting = deque([source])
+    while waiting and target not in came:
+        for edge in graph.get(waiting[0]).edges:
+            if edge.target not in came and edge.target in graph and (not roles or edge.role in roles):
+                came[edge.target] = _link(waiting[0], edge)
+                waiting.append(edge.target)
+        waiting.popleft()
+    if target not in came:
+        return None
+    links, at = [], came[target]
+    while at is not None:
+        links.append(at)
+        at = came[at.source]
+    return tuple(reversed(links))
+
+
+def _link(source: str, edge: Edge) -> Link:
+    relation = str(edge.attributes.get("relation", "")) if edge.role == "derived_from" else ""
+    return Link(source, edge.role, edge.target, relation)
+
+
 def _next(graph: Graph, version: str, direction: str) -> list[str]:
     if direction == DOWN:
         return [source for source, _ in graph.users(version)]
@@ -72,6 +102,5 @@ def _links(graph: Graph, chosen: dict[str, int]) -> tuple[Link, ...]:
     for source in chosen:
         for edge in graph.get(source).edges:
             if edge.target in chosen:
-                relation = str(edge.attributes.get("relation", "")) if edge.role == "derived_from" else ""
-                found.append(Link(source, edge.role, edge.target, relation))
+                found.append(_link(source, edge))
     return tuple(dict.fromkeys(found))

@@ -12,12 +12,14 @@ from types import TracebackType
 import sqlalchemy as sa
 
 from diorama.core.errors import DataError
-from diorama.registry import queries, writes
+from diorama.registry import listing, queries, writes
 from diorama.registry.blobs import BlobStore, check_content, missing, open_store
+from diorama.registry.budgets import Balance, balance, balances, check_left
 from diorama.registry.database import MOUNTS, database_file, open_database, reading, sqlite_url, writing
 from diorama.registry.graph import Graph
+from diorama.registry.listing import Family, Line, Listing, Search
 from diorama.registry.manifest import check_digest, is_digest
-from diorama.registry.records import Damage, Edge, Entry, Event, Manifest, Version
+from diorama.registry.records import BudgetEntry, Damage, Edge, Entry, Event, Manifest, Version
 
 HOME = ".diorama"
 """Folder of the registry where none is named."""
@@ -124,6 +126,21 @@ class Registry:
         with reading(self.engine) as connection:
             return queries.list_versions(connection, kind, name, limit)
 
+    def search(self, asked: Search) -> Listing:
+        """One page of the versions that fit, the newest first, without their manifests."""
+        with reading(self.engine) as connection:
+            return listing.search(connection, asked)
+
+    def families(self, kind: str | None = None) -> list[Family]:
+        """Every kind and name with its count and newest version, the family that changed last first."""
+        with reading(self.engine) as connection:
+            return listing.families(connection, kind)
+
+    def holding(self, digest: str, name: str | None = None) -> list[Line]:
+        """The versions that name a blob, as ``name`` if that is given, the newest first."""
+        with reading(self.engine) as connection:
+            return listing.holding(connection, digest, name)
+
     def edges(
         self, source: str | None = None, target: str | None = None, role: str | None = None
     ) -> list[tuple[str, Edge]]:
@@ -131,13 +148,16 @@ class Registry:
         with reading(self.engine) as connection:
             return queries.list_edges(connection, source, target, role)
 
-    def downstream(self, ids: str | Sequence[str]) -> list[str]:
-        """The ids of everything that rests on these versions, without themselves, oldest first."""
-        return self._closure(ids, True)
+    def downstream(self, ids: str | Sequence[str], roles: Sequence[str] = ()) -> list[str]:
+        """The ids of everything that rests on these versions, without themselves, oldest first.
 
-    def upstream(self, ids: str | Sequence[str]) -> list[str]:
-        """The ids of everything that these versions rest on, without themselves, oldest first."""
-        return self._closure(ids, False)
+        ``roles``: over edges of these roles only; () for all.
+        """
+        return self._closure(ids, True, roles)
+
+    def upstream(self, ids: str | Sequence[str], roles: Sequence[str] = ()) -> list[str]:
+        """The ids of everything that these versions rest on, without themselves, oldest first; ``roles`` as above."""
+        return self._closure(ids, False, roles)
 
     def graph(self, roots: Sequence[str] | None = None, down: bool = False) -> Graph:
         """A snapshot for status, plans and lineage: the whole registry, or the part that ``roots`` (ids) need.
@@ -156,6 +176,22 @@ class Registry:
         """Append an entry to the log; the versions that it speaks of must be registered."""
         with writing(self.engine) as connection:
             return writes.insert_event(connection, entry, author or writes.author())
+
+    def spend(self, budget: str, purse: str, amount: float, unit: str, why: str, author: str | None = None) -> Event:
+        """Take ``amount`` (positive) [``unit``] from a purse, before the work is done that it pays for.
+
+        Raises `DataError` where less is left: two processes never spend the same. What was spent all the same, say
+        trials that happened, is told by `append`.
+        """
+        entry = BudgetEntry(budget, purse, -abs(amount), unit, why)
+        with writing(self.engine) as connection:
+            events = queries.list_events(connection, "budget", budget)
+            check_left(entry, balance(events, budget, purse, unit))
+            return writes.insert_event(connection, entry, author or writes.author())
+
+    def balances(self, budget: str | None = None) -> list[Balance]:
+        """What was granted, spent and is left in each purse of a budget, or of all."""
+        return balances(self.events("budget", budget))
 
     def events(self, type: str | None = None, subject: str | None = None) -> list[Event]:
         """The entries of the log, oldest first."""
@@ -193,9 +229,9 @@ class Registry:
 
         return restore(self)
 
-    def _closure(self, ids: str | Sequence[str], down: bool) -> list[str]:
+    def _closure(self, ids: str | Sequence[str], down: bool, roles: Sequence[str]) -> list[str]:
         with reading(self.engine) as connection:
-            return queries.closure(connection, [ids] if isinstance(ids, str) else ids, down)
+            return queries.closure(connection, [ids] if isinstance(ids, str) else ids, down, roles or None)
 
     def _lease(self, digests: Sequence[str]) -> None:
         with writing(self.engine, lasting=False) as connection:

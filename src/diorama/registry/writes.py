@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from diorama.core.canonical import canonical
 from diorama.core.errors import DataError
 from diorama.registry import queries, tables
+from diorama.registry.budgets import balances, check_purse
 from diorama.registry.manifest import entry_subject, entry_text, entry_type, entry_versions, manifest_text, text_id
-from diorama.registry.records import Entry, Event, Manifest
+from diorama.registry.records import BudgetEntry, Entry, Event, Manifest
 
 LEASE_S = 24 * 3600.0
 """For how long a blob that is put but not registered is spared by ``gc`` [s]."""
@@ -92,6 +93,8 @@ def insert_event(connection: sa.Connection, entry: Entry, by: str) -> Event:
     """Append a checked entry. Raises `DataError` where a version that it speaks of is not registered."""
     text = entry_text(entry)
     queries.known_sequences(connection, entry_versions(entry))
+    if isinstance(entry, BudgetEntry):
+        check_purse(entry, balances(queries.list_events(connection, "budget", entry.budget)))
     number = queries.next_number(connection, tables.event.c.sequence)
     event = Event(number, time.time(), by[:200], entry_type(entry), entry_subject(entry), entry)
     row = {"sequence": number, "time": event.time, "author": event.author, "type": event.type}

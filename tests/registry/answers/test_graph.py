@@ -10,6 +10,7 @@ from registry_story import Maker
 
 from diorama.core import DataError
 from diorama.registry.graph import Graph
+from diorama.registry.lineage import lineage, trail
 from diorama.registry.records import ROLES, Edge, Manifest, Replay, Version
 
 
@@ -80,3 +81,22 @@ def test_a_replay_counts_only_where_it_proves_something(story) -> None:
     assert seen(advisory, good, story.advisory()) == good  # a fix changes nothing of the question
     wider = dataclasses.replace(advisory, region={"everywhere": True})
     assert seen(advisory, good, wider) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(RECIPES, st.integers(0, 99), st.integers(0, 99))
+def test_a_trail_is_a_shortest_chain_of_edges(recipe, first, second) -> None:
+    graph = make(recipe).graph()
+    ids = list(graph.versions)
+    source, target = ids[first % len(ids)], ids[second % len(ids)]
+    found = trail(graph, source, target)
+    depths = {node.id: node.depth for node in lineage(graph, source).nodes}
+    if target not in depths:
+        assert found is None
+        return
+    assert len(found) == depths[target]
+    at = source
+    for link in found:
+        assert link.source == at and any(e.role == link.role and e.target == link.target for e in graph.get(at).edges)
+        at = link.target
+    assert at == target
