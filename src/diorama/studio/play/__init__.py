@@ -1,1 +1,1 @@
-"""Interactive play: drive a world by hand, switch it under your hands, record what you did, tell it from reality."""
+"""Drive any world with your own hands, in real time, beside reality; record it; guess which of two clips is real."""
