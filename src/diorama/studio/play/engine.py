@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from diorama.core.errors import ConfigError
+from diorama.core.errors import ConfigError, SpecError
 from diorama.studio.play.config import PlayConfig
 from diorama.studio.play.controls import Hands, handle_of
 from diorama.studio.play.drives import Drive
@@ -39,8 +39,11 @@ class Seat:
         return self
 
     def step(self, action: np.ndarray) -> None:
-        """One control period."""
-        self.scene = self.drive.step(action)
+        """One control period. Raises `SpecError` where the world breaks down; its last scene stays."""
+        scene = self.drive.step(action)
+        if not all(np.isfinite(value).all() for value in scene.observation.values()):
+            raise SpecError(f"{self.offer.title} broke down: it shows numbers that are not finite; begin again.")
+        self.scene = scene
 
 
 @final

@@ -45,7 +45,10 @@ class Open:
 
 @dataclass(frozen=True)
 class Input:
-    """What the player does now. ``seq`` and ``sent`` come back with the frame that used it; ``seen``: newest step drawn."""
+    """What the player does now.
+
+    ``seq`` and ``sent`` come back with the frame that used it; ``seen`` is the newest frame that was drawn.
+    """
 
     hands: Hands
     seq: int
