@@ -123,7 +123,7 @@ class ModelDrive(Drive):
         spread = self._between(rows) if others else float(spread)
         return Scene({name: value[0] for name, value in rows.items()}, float(reward), bool(end), spread, others)
 
-    def _taken(self, observation: Observation) -> Observation:
+    def _taken(self, observation: Observation) -> dict[str, Array]:
         """What the model takes of an observation."""
         wanted = dict(self._world.model.spec.observation)
         if is_push_t(self.spec):

@@ -8,14 +8,14 @@ from diorama.core import ArraySpec, EnvSpec, HostEnv, SpecError
 from diorama.envs.pusht import PushT
 from diorama.envs.pusht.env import PushTState, Setting
 from diorama.envs.pusht.interface import Absolute, Interface, Relative
-from diorama.envs.pusht.render import AGENT_COLOUR, SIZE
+from diorama.envs.pusht.render import SIZE
 from diorama.envs.pusht.scenario import SCENARIOS, resolve
 from diorama.envs.pusht_mujoco import MuJoCoPushT
 from diorama.envs.pusht_quasistatic import HostQuasiStaticPushT
 from diorama.studio.play.scenes import Observation
 
-_NEAR = 60.0
-"""How far a pixel's colour may be from the agent's to be counted as the agent, in levels of 0 to 255."""
+_GREY = 30.0
+"""How blue the block is, and more [levels]; the agent is bluer."""
 
 
 def is_push_t(spec: EnvSpec) -> bool:
@@ -52,9 +52,10 @@ def agent_of(observation: Observation) -> np.ndarray | None:
 
 
 def _coloured(picture: np.ndarray) -> np.ndarray | None:
-    away = np.linalg.norm(picture.astype(np.float32) - np.float32(AGENT_COLOUR), axis=-1)
-    weight = np.clip(1.0 - away / _NEAR, 0.0, None)
-    if weight.sum() < 0.5:
+    """The middle of what is bluer than everything else on the table, also where it is mixed with white."""
+    levels = picture.astype(np.float32)
+    weight = np.clip(levels[..., 2] - levels[..., :2].mean(axis=-1) - _GREY, 0.0, None)
+    if weight.sum() < _GREY:
         return None
     rows, columns = np.indices(weight.shape)
     centre = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()

@@ -158,8 +158,8 @@ def apart(ours: Observation, theirs: Observation, spec: EnvSpec) -> dict[str, fl
 
 
 def _between_poses(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
-    away, turned = np.hypot(*(first - second)[2:4]), wrap_angle(first[4] - second[4])
-    return {"px": round(float(away), 2), "deg": round(abs(float(np.degrees(turned))), 2)}
+    away, turned = np.hypot(*(first - second)[2:4]), wrap_angle((first - second)[4:5])
+    return {"px": round(float(away), 2), "deg": round(abs(float(np.degrees(turned[0]))), 2)}
 
 
 def _short(values: np.ndarray, digits: int) -> list[Any]:
