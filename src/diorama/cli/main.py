@@ -12,6 +12,7 @@ from diorama.core.errors import DioramaError
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
+from diorama.recipes import testing_requests as testing
 
 _MODULES = {
     "data_verbs": {requests.Inspect: "inspect", requests.Check: "check", requests.Import: "import_"},
@@ -47,6 +48,7 @@ _MODULES = {
     },
     "studio_verbs": {studio_requests.Studio: "studio"},
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
+    "audit_verbs": {testing.Audit: "audit"},
     "rebuild_verbs": {registry.Patch: "patch", registry.Rebuild: "rebuild", registry.Replay: "replay"},
 }
 """Module of this package to the requests that it serves, and by which function: imported when one is asked for."""

@@ -8,6 +8,7 @@ import tyro
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
+from diorama.recipes import testing_requests as testing
 
 _DESCRIPTION = (
     "Learn worlds from real interaction, train policies in them, and test those policies honestly. "
@@ -36,6 +37,7 @@ WORK = {
     "fit": requests.Fit,
     "train": requests.Train,
     "evaluate": requests.Evaluate,
+    "audit": testing.Audit,
 }
 GROUPS = {
     "data": (

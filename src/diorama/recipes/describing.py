@@ -25,6 +25,9 @@ from diorama.registry.records import Edge, Manifest
 from diorama.registry.visits import declare
 
 DESCRIPTION, WEIGHTS, EPISODES = "artifact.json", "weights.safetensors", "episodes.json"
+STARTS = "starts.json"
+"""First observations, by name one row for each episode: what an audit compares."""
+_START_ENTRIES = 64
 _BINS, _CELLS_ROWS, _CELLS_KEPT = 16, 4096, 256
 
 
@@ -52,7 +55,20 @@ def dataset_manifest(book: Book, dataset: Dataset, name: str, edges: Sequence[Ed
         "operators": acted,
     }
     blobs = {EPISODES: book.registry.add_blob(canonical(episodes).encode())}
+    if starts := first_observations(dataset):
+        blobs[STARTS] = book.registry.add_blob(canonical(starts).encode())
     return Manifest("dataset", name, fields, blobs, tuple(edges))
+
+
+def first_observations(dataset: Dataset) -> dict[str, list]:
+    """The first row of every episode, for each short vector that is observed."""
+    found = {}
+    for key, feature in sorted(dataset.info.features.items()):
+        small = not feature.is_camera and feature.dtype != "string" and np.prod(feature.shape) <= _START_ENTRIES
+        if key.startswith("observation.") and small and dataset.num_episodes:
+            rows = np.asarray(dataset.column(key), np.float64)[dataset.starts]
+            found[key.removeprefix("observation.")] = rows.reshape(len(rows), -1).tolist()
+    return found
 
 
 def dataset_id(book: Book, dataset: Dataset, name: str | None = None) -> str:
