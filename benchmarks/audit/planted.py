@@ -272,7 +272,7 @@ def told(story: Story, book: Book) -> str:
         add(f"probe {check}", Manifest("evaluation", "push-t/probe", fields, {}, (Edge("affects", main),)))
     registry.register_many(made.values())
     if story.looks[0]:
-        registry.append(BudgetEntry(f"push-t/sealed-{story.name}", "looks", float(story.looks[0]), "looks"))
+        registry.append(BudgetEntry(f"push-t/sealed-{story.name}", "main", float(story.looks[0]), "queries"))
     return main
 
 

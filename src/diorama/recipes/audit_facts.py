@@ -17,10 +17,10 @@ from diorama.recipes.book import Book
 from diorama.recipes.describing import EPISODES, STARTS
 from diorama.registry.facts import DATA, origin, recorded_at
 from diorama.registry.graph import Graph
-from diorama.registry.records import BudgetEntry, Version
+from diorama.registry.records import Version
 
-LOOKS = "looks"
-"""Purse of a scenario set's budget from which looks at it are paid."""
+QUERIES = "queries"
+"""Unit of the looks at a scenario set that its budget, named like the set, grants."""
 PROBE = "probe"
 """Field of an evaluation that was made for an audit: the check."""
 STATE = "state"
@@ -129,13 +129,12 @@ class Gatherer:
 
     def _looks(self, scenarios: Version) -> Looks | None:
         registry = self._book.registry
-        entries = [event.entry for event in registry.events(type="budget", subject=scenarios.name)]
-        granted = [e.amount for e in entries if isinstance(e, BudgetEntry) and e.purse == LOOKS and e.amount > 0]
+        granted = sum(one.granted for one in registry.balances(scenarios.name) if one.unit == QUERIES)
         if not granted:
             return None
         users = [source for source, _ in registry.edges(target=scenarios.id, role="drawn_from")]
         by = tuple(one for one in users if registry.get(one).kind == "evaluation")
-        return Looks(int(sum(granted)), len(by), by)
+        return Looks(int(granted), len(by), by)
 
     def _probes(self, evaluation: str) -> tuple[Probe, ...]:
         registry = self._book.registry
