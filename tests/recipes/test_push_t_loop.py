@@ -1,5 +1,6 @@
 """The whole Push-T loop in miniature: it runs to a report with all parts. Learning is tested elsewhere."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -9,15 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diorama.cli.main import main
 from diorama.core.canonical import to_json
 from diorama.data import Dataset
 from diorama.learn import FirstOrderConfig, FitConfig
 from diorama.models import DiffusionConfig, EnsembleConfig
 from diorama.policies import ActorConfig
+from diorama.recipes.book import Book, Places
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.coupled_config import CoupledConfig
+from diorama.recipes.making import journalled
 from diorama.recipes.presets import PUSH_T
+from diorama.recipes.recorded import recorded_run, run_settings
+from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
+from diorama.registry.registry import Registry
 
 pytest.importorskip("gym_pusht")
 
@@ -61,9 +68,16 @@ def miniature() -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
-def go(out: Path, stage=lambda *told: None, watch=lambda report: None) -> None:
-    with RunFolder(out, to_json(CONFIG)) as run:
+def go(out: Path, stage=lambda *told: None, watch=lambda report: None, registry: Path | None = None) -> None:
+    sources = Sources("push-t", recorded_run(CONFIG), task="push-t", seeds=(CONFIG.seed,))
+    with opened(registry) as book, RunFolder(out, to_json(CONFIG)) as run, journalled(book, run, lambda _: sources):
         push_t.run_push_t(CONFIG, run, stage, watch)
+
+
+def opened(registry: Path | None) -> contextlib.AbstractContextManager:
+    if registry is None:
+        return contextlib.nullcontext()
+    return Book(Registry.open(registry), Places(registry))
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +88,14 @@ def told() -> list[tuple]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, told) -> Path:
     """The run folder of a loop of short episodes."""
-    out = tmp_path_factory.mktemp("loop")
+    out = tmp_path_factory.mktemp("loop") / "run"
     with miniature():
-        go(out, lambda *stage: told.append(stage), lambda report: told.append((report.stage,)))
+        go(
+            out,
+            lambda *stage: told.append(stage),
+            lambda report: told.append((report.stage,)),
+            out.parent / "registry",
+        )
     return out
 
 
@@ -137,6 +156,39 @@ def test_all_policies_meet_the_same_fresh_seeds(finished) -> None:
     difference = sum(a - b for a, b in zip(ours, random, strict=True)) / 3
     assert record["difference"]["value"] == pytest.approx(difference)
     assert record["rounds"][-1]["estimates"] == paired[0]["estimates"]
+
+
+def test_what_the_run_made_is_rebuilt_in_a_patched_world_by_one_command(finished, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("DIORAMA_REGISTRY", str(finished.parent / "registry"))
+    monkeypatch.chdir(finished.parent)
+    old = json.loads((finished / "versions.json").read_text())
+
+    def said(*words: object) -> object:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 0, capsys.readouterr().err
+        out = capsys.readouterr().out
+        return json.loads(out) if "--json" in words else out
+
+    said("patch", finished / "world", "--data", finished / "data", "--out", "v2", "--updates", 5)
+    assert said("status", finished, "--json")["status"] == "SUSPECT"
+    done = {one["id"]: one for one in said("rebuild", finished, "v2", "--retrain", finished, "--json")}
+    assert done[old["policy"]]["outcome"] == "made" and done[old["evaluation"]]["outcome"] == "made"
+    new = said("explain", done[old["policy"]]["new"], "--json")
+    assert new["status"]["status"] == "FRESH" and new["name"] == "push-t/policy"
+    rests = {(one["role"], one["id"]) for one in new["rests_on"]}
+    assert ("initialised_from", old["policy-0"]) in rests and ("trained_in", old["local"]) in rests
+    assert ("supersedes", old["policy"]) in rests and ("trained_in", said("explain", "v2", "--json")["id"]) in rests
+    scores = said("explain", done[old["evaluation"]]["new"], "--json")
+    assert scores["fields"]["policy"] == "trained in imagination" and scores["fields"]["n"] == 3
+    # Nothing is scored again but the new policy, on fresh and on published seeds; and doing it again costs nothing.
+    listed = said("registry", "list", "--kind", "evaluation", "--containing", "push-t/evaluation", "--json")
+    assert len(listed) == 5 + 2
+    again = said("rebuild", finished / "world", "v2", "--json")
+    assert not {"made", "left"} & {one["outcome"] for one in again}
+
+
+def test_a_run_is_recorded_with_all_its_settings() -> None:
+    assert run_settings(json.loads(json.dumps(recorded_run(CONFIG)))) == CONFIG
 
 
 def test_the_report_has_all_its_parts(reported) -> None:

@@ -10,6 +10,7 @@ from diorama import __version__
 from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
 from diorama.recipes import ledger_requests as ledger
+from diorama.recipes import rebuild_requests as rebuild
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
 from diorama.recipes import testing_requests as testing
@@ -29,7 +30,7 @@ _MODULES = {
         registry.List: "list_versions",
         registry.Restore: "restore_versions",
         registry.Status: "status",
-        registry.Plan: "plan",
+        rebuild.Plan: "plan",
         registry.Debt: "debt",
         registry.Lineage: "lineage",
         registry.Diff: "diff",
@@ -49,7 +50,7 @@ _MODULES = {
     "studio_verbs": {studio_requests.Studio: "studio"},
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},
-    "rebuild_verbs": {registry.Patch: "patch", registry.Rebuild: "rebuild", registry.Replay: "replay"},
+    "rebuild_verbs": {rebuild.Patch: "patch", rebuild.Rebuild: "rebuild", rebuild.Replay: "replay"},
 }
 """Module of this package to the requests that it serves, and by which function: imported when one is asked for."""
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import tyro
 
 from diorama.recipes import ledger_requests as ledger
+from diorama.recipes import rebuild_requests as rebuild
 from diorama.recipes import registry_requests as registry
 from diorama.recipes import requests, studio_requests
 from diorama.recipes import testing_requests as testing
@@ -64,10 +65,10 @@ GROUPS = {
 }
 ANSWERS = {
     "status": registry.Status,
-    "plan": registry.Plan,
-    "rebuild": registry.Rebuild,
-    "replay": registry.Replay,
-    "patch": registry.Patch,
+    "plan": rebuild.Plan,
+    "rebuild": rebuild.Rebuild,
+    "replay": rebuild.Replay,
+    "patch": rebuild.Patch,
     "debt": registry.Debt,
     "lineage": registry.Lineage,
     "diff": registry.Diff,

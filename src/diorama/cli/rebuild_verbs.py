@@ -2,14 +2,15 @@
 
 from rich.console import Console
 
-from diorama.cli.answering import find, opened, say, say_json
+from diorama.cli.answering import WORLDS_FIRST, find, opened, say, say_json
 from diorama.cli.display import Display
 from diorama.data import Dataset
-from diorama.recipes import registry_requests as requests
+from diorama.recipes import rebuild_requests as requests
 from diorama.recipes.loop import WORLD, find_artifact
 from diorama.recipes.patching import close, patch_with_artifact, patch_with_data
 from diorama.recipes.rebuilding import RecipeMaker
 from diorama.recipes.replaying import advisory_entry
+from diorama.registry.plan import check_alike
 from diorama.registry.plan import plan as plan_of
 from diorama.registry.rebuild import Done
 from diorama.registry.rebuild import rebuild as rebuild_plan
@@ -20,7 +21,7 @@ _SHORT = 12
 def patch(request: requests.Patch) -> int:
     """Make a new version of a world."""
     with opened(request.at) as book, Display() as display:
-        world = book.registry.get(find(book, request.world))
+        world = book.registry.get(find(book, request.world, WORLDS_FIRST))
         if request.fix is not None:
             made = patch_with_artifact(book, world, find_artifact(request.fix, WORLD))
         else:
@@ -36,7 +37,7 @@ def patch(request: requests.Patch) -> int:
 def replay(request: requests.Replay) -> int:
     """Replay an advisory's regression scenarios on a policy."""
     with opened(request.at) as book:
-        policy, world = book.registry.get(find(book, request.policy)), find(book, request.world)
+        policy, world = book.registry.get(find(book, request.policy)), find(book, request.world, WORLDS_FIRST)
         affected = advisory_entry(book, request.advisory).affects
         maker = RecipeMaker(book, requests.Rebuild.out, lambda report: None)
         found = maker.replay(policy, request.advisory, affected[0] if affected else world, world)
@@ -53,8 +54,11 @@ def rebuild(request: requests.Rebuild) -> int:
     # Machines read the answer from the output, so progress goes to the other stream then.
     console = Console(stderr=request.json)
     with opened(request.at) as book, Display(console) as display:
-        old, new = find(book, request.old), find(book, request.new)
-        plan = plan_of(book.registry.graph([old, new], down=True), old, new, finetune=request.finetune)
+        old, new = (find(book, word, WORLDS_FIRST) for word in (request.old, request.new))
+        retrain = [find(book, word) for word in request.retrain]
+        graph = book.registry.graph([old, new], down=True)
+        check_alike(graph, old, new)
+        plan = plan_of(graph, old, new, finetune=request.finetune, retrain=retrain)
         maker = RecipeMaker(book, request.out, display.learning)
         only = [find(book, word) for word in request.only]
         told = (lambda done: None) if request.json else (lambda done: say(_line(done)))

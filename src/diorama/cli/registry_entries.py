@@ -67,7 +67,7 @@ def advise(request: requests.Advise) -> int:
             request.id,
             request.title or request.id,
             request.severity,
-            tuple(find(book, one) for one in request.affects),
+            tuple(_spoken_of(book, one) for one in request.affects),
             region,
             tuple(find(book, one) for one in request.fixed_in),
             tuple(regressions),
@@ -79,7 +79,7 @@ def advise(request: requests.Advise) -> int:
 def revoke(request: requests.Revoke) -> int:
     """Revoke a version, and say how many versions rest on it."""
     with opened(request.at) as book:
-        version = find(book, request.version)
+        version = _spoken_of(book, request.version)
         below = len(book.registry.downstream(version))
         sentence = (
             f"revoked {version[:_SHORT]}; {below} versions rest on it, see `diorama lineage {version[:_SHORT]} --down`"
@@ -148,6 +148,17 @@ def _appended(book: Book, entry: Entry, as_json: bool, sentence: str) -> int:
     else:
         say(sentence)
     return 0
+
+
+def _spoken_of(book: Book, word: str) -> str:
+    """The id that a word means; an episode becomes a version of its own, since something is said of it."""
+    try:
+        return find(book, word)
+    except DataError:
+        episode = book.registry.episode(word)
+        if episode is None:
+            raise
+        return book.registry.register(episode.manifest).id
 
 
 def _region(words: Sequence[str]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import datetime
 import time
 
-from diorama.cli.answering import answer, find, opened, say, say_json
+from diorama.cli.answering import WORLDS_FIRST, answer, asked, find, opened, say, say_json
 from diorama.core.errors import ConfigError
+from diorama.recipes import rebuild_requests as rebuild
 from diorama.recipes import registry_requests as requests
 from diorama.recipes.book import other_urls
 from diorama.recipes.where import OFF
@@ -15,6 +16,7 @@ from diorama.registry.explain import explain as explain_version
 from diorama.registry.lineage import DOWN, UP
 from diorama.registry.lineage import lineage as lineage_of
 from diorama.registry.listing import Line, Search
+from diorama.registry.plan import check_alike
 from diorama.registry.plan import plan as plan_of
 from diorama.registry.records import Version
 from diorama.registry.restore import restore
@@ -60,8 +62,10 @@ def list_versions(request: requests.List) -> int:
     with opened(request.at) as book:
         kinds = (request.kind,) if request.kind else ()
         on = find(book, request.on) if request.on else ""
-        asked = Search(kinds, request.name or "", request.containing, on=on, limit=request.limit, before=request.before)
-        page = book.registry.search(asked)
+        wanted = Search(
+            kinds, request.name or "", request.containing, on=on, limit=request.limit, before=request.before
+        )
+        page = book.registry.search(wanted)
     if request.json:
         say_json([{"id": v.id, "kind": v.kind, "name": v.name, "created": v.created} for v in page.lines])
     else:
@@ -74,8 +78,8 @@ def status(request: requests.Status) -> int:
     """The status of one version with its causes, or of all."""
     with opened(request.at) as book:
         if request.what is not None:
-            version = find(book, request.what)
-            return answer(status_of(book.registry.graph([version]), version), request.json)
+            version, graph = asked(book, request.what)
+            return answer(status_of(graph, version), request.json)
         graph = book.registry.graph()
     found = {version: state for version, state in status_all(graph).items() if graph.get(version).kind != "build"}
     if request.json:
@@ -85,12 +89,14 @@ def status(request: requests.Status) -> int:
     return 0
 
 
-def plan(request: requests.Plan) -> int:
+def plan(request: rebuild.Plan) -> int:
     """What to do downstream of a version that is replaced."""
     with opened(request.at) as book:
-        old, new = find(book, request.old), find(book, request.new)
+        old, new = (find(book, word, WORLDS_FIRST) for word in (request.old, request.new))
+        retrain = [find(book, word) for word in request.retrain]
         graph = book.registry.graph([old, new], down=True)
-    return answer(plan_of(graph, old, new, finetune=request.finetune), request.json)
+    check_alike(graph, old, new)
+    return answer(plan_of(graph, old, new, finetune=request.finetune, retrain=retrain), request.json)
 
 
 def debt(request: requests.Debt) -> int:
@@ -114,10 +120,9 @@ def debt(request: requests.Debt) -> int:
 def lineage(request: requests.Lineage) -> int:
     """What a version rests on and what rests on it."""
     with opened(request.at) as book:
-        version = find(book, request.what)
-        graph = book.registry.graph([version], down=True)
-    asked = [way for way, wanted in ((UP, request.up), (DOWN, request.down)) if wanted] or [UP, DOWN]
-    found = [lineage_of(graph, version, way) for way in asked]
+        version, graph = asked(book, request.what, down=True)
+    ways = [way for way, wanted in ((UP, request.up), (DOWN, request.down)) if wanted] or [UP, DOWN]
+    found = [lineage_of(graph, version, way) for way in ways]
     if request.json:
         say_json({one.direction: one for one in found})
         return 0
@@ -135,8 +140,7 @@ def diff(request: requests.Diff) -> int:
 def explain(request: requests.Explain) -> int:
     """Everything about one version."""
     with opened(request.at) as book:
-        version = find(book, request.what)
-        graph = book.registry.graph([version], down=True)
+        version, graph = asked(book, request.what, down=True)
         return answer(explain_version(graph, version, time.time()), request.json)
 
 

@@ -26,6 +26,7 @@ from diorama.recipes.making import collected, fit_in, journalled, open_jax_book,
 from diorama.recipes.matching import check_visible, spec_of
 from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
+from diorama.recipes.recorded import recorded_run
 from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
@@ -118,7 +119,7 @@ def run(request: requests.Run) -> int:
     """Run a whole loop."""
     config = push_t_config(request.size, request.seed)
     out = request.out or Path("runs") / f"{request.task}-{request.size}-{request.seed}"
-    sources = Sources(request.task, to_json(config) | {"verb": "run"}, task=request.task, seeds=(request.seed,))
+    sources = Sources(request.task, recorded_run(config), task=request.task, seeds=(request.seed,))
     with RunFolder(out, to_json(config)) as folder, Display() as display, registering(request.at) as book:
         with journalled(book, folder, lambda _: sources):
             run_push_t(config, folder, display.stage, display.learning)

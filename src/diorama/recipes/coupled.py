@@ -127,39 +127,59 @@ class _Job(NamedTuple):
         return dataset
 
     def _fit(self, dataset: Dataset, what: str, number: int, begin: WorldModel | None) -> WorldModel:
-        """The world of a round: fitted to the data so far, from the one of the round before."""
-        config = self.config
-        settings = config.world if what == WORLD else config.local
-        if number:
-            settings = config.refitted(settings)
-        settings = replace(settings, fit=replace(settings.fit, seed=settings.fit.seed + number))
-        later = [config.play[1] + config.patch_episodes * k for k in range(number)]
-        name = named(what, config, number)
-        return fit_world(self.run, dataset, settings, self.watch, name=name, begin=begin, later=later)
+        return fit_round(self.config, self.run, dataset, what, number, begin, self.watch)
 
     def _train(self, pair: Pair, number: int, before: _Reached | None) -> tuple[Actor, tuple[Critic, ...]]:
-        """One round of training from the actor and the critics of the round before; the round's policy is saved."""
-        config, run, name = self.config, self.run, named(POLICY, self.config, number)
-        learners = fresh_learners(config, pair) if before is None else (before.actor, before.critics)
-        stage = "train" if name == POLICY else f"train-{number}"
-        train = config.training(number)
-        state = train_first_order(
-            train,
-            *learners,
-            pair.worlds,
-            pair.gradient,
-            progress=recorded(run, self.watch),
-            checkpoints=Checkpoints(run.path / "checkpoints" / stage, keep=2),
-            stage=stage,
-        )
-        if not run.finished(stage):
-            trained = state.learned.actor.choosing(Likeliest())
-            save_policy(run.path / name, trained, config.policy.actor, pair.imagined.spec)
-            run.finish(stage, {"updates": int(state.cursor), "samples": train.updates * train.worlds * train.horizon})
-        return state.learned.actor, state.learned.critics.each
+        learners = fresh_learners(self.config, pair) if before is None else (before.actor, before.critics)
+        return train_round(self.config, self.run, pair, number, learners, self.watch)
 
     def _told(self, name: str) -> Callable[[int, int], None]:
         return lambda done, total: self.stage(name, done, total)
+
+
+def fit_round(
+    config: CoupledConfig,
+    run: RunFolder,
+    dataset: Dataset,
+    what: str,
+    number: int,
+    begin: WorldModel | None,
+    watch: Watch,
+) -> WorldModel:
+    """The world or the local world (``what``) of a round: fitted to the data so far, from ``begin``."""
+    settings = config.world if what == WORLD else config.local
+    if number:
+        settings = config.refitted(settings)
+    settings = replace(settings, fit=replace(settings.fit, seed=settings.fit.seed + number))
+    later = [config.play[1] + config.patch_episodes * k for k in range(number)]
+    return fit_world(run, dataset, settings, watch, name=named(what, config, number), begin=begin, later=later)
+
+
+def train_round(
+    config: CoupledConfig,
+    run: RunFolder,
+    pair: Pair,
+    number: int,
+    learners: tuple[Actor, tuple[Critic, ...]],
+    watch: Watch,
+) -> tuple[Actor, tuple[Critic, ...]]:
+    """One round of training, from these learners; the round's policy is saved, and what learned is returned."""
+    name, train = named(POLICY, config, number), config.training(number)
+    stage = "train" if name == POLICY else f"train-{number}"
+    state = train_first_order(
+        train,
+        *learners,
+        pair.worlds,
+        pair.gradient,
+        progress=recorded(run, watch),
+        checkpoints=Checkpoints(run.path / "checkpoints" / stage, keep=2),
+        stage=stage,
+    )
+    if not run.finished(stage):
+        trained = state.learned.actor.choosing(Likeliest())
+        save_policy(run.path / name, trained, config.policy.actor, pair.imagined.spec)
+        run.finish(stage, {"updates": int(state.cursor), "samples": train.updates * train.worlds * train.horizon})
+    return state.learned.actor, state.learned.critics.each
 
 
 def fresh_learners(config: CoupledConfig, pair: Pair) -> tuple[Actor, tuple[Critic, ...]]:

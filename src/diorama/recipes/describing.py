@@ -1,8 +1,8 @@
 """Manifests of what Diorama makes: datasets, worlds, reality, policies. What is alike has the same manifest.
 
 JAX-free: artifacts are read as files. A dataset's episodes are one list in a blob (``episodes.json``), not a version
-each: a registry of thousands of datasets would otherwise be mostly episodes. A dataset's rows and pictures stay where
-they are; the Merkle root of its episodes says which they are.
+each; the registry finds each by its digest (`diorama.registry.episodes`). A dataset's rows and pictures stay where they
+are; the Merkle root of its episodes says which they are.
 """
 
 import inspect
@@ -21,10 +21,11 @@ from diorama.data import Dataset
 from diorama.data.trajectories import SCENARIO
 from diorama.recipes.book import Book
 from diorama.registry.actions import code_digest
+from diorama.registry.episodes import EPISODES, OPERATOR
 from diorama.registry.records import Edge, Manifest
 from diorama.registry.visits import declare
 
-DESCRIPTION, WEIGHTS, EPISODES = "artifact.json", "weights.safetensors", "episodes.json"
+DESCRIPTION, WEIGHTS = "artifact.json", "weights.safetensors"
 STARTS = "starts.json"
 """First observations, by name one row for each episode: what an audit compares."""
 _START_ENTRIES = 64
@@ -44,7 +45,7 @@ def family(*parts: str) -> str:
 def dataset_manifest(book: Book, dataset: Dataset, name: str, edges: Sequence[Edge] = ()) -> Manifest:
     """The first so many episodes of a dataset: the Merkle root, what the episodes are, and on what they rest."""
     episodes = [to_json(identity) for identity in dataset.identities]
-    acted = sorted({identity.ids.get("operator", "unknown") for identity in dataset.identities})
+    operators = sorted({identity.ids.get(OPERATOR, "unknown") for identity in dataset.identities})
     fields = {
         "merkle_root": dataset.identity,
         "episodes": dataset.num_episodes,
@@ -52,7 +53,10 @@ def dataset_manifest(book: Book, dataset: Dataset, name: str, edges: Sequence[Ed
         "fps": float(dataset.fps),
         "world": dataset.info.robot_type or "unknown",
         "features": sorted(dataset.features),
-        "operators": acted,
+        "operators": operators,
+        "splits": dict(dataset.info.splits),
+        "filters": [],
+        "licence": "unknown",
     }
     blobs = {EPISODES: book.registry.add_blob(canonical(episodes).encode())}
     if starts := first_observations(dataset):
@@ -69,6 +73,14 @@ def first_observations(dataset: Dataset) -> dict[str, list]:
             rows = np.asarray(dataset.column(key), np.float64)[dataset.starts]
             found[key.removeprefix("observation.")] = rows.reshape(len(rows), -1).tolist()
     return found
+
+
+def acted(policies: Sequence[tuple[str, str]]) -> list[Edge]:
+    """The edges of a dataset to who acted in it: pairs of an operator's name and a policy's id."""
+    names: dict[str, list[str]] = {}
+    for operator, policy in policies:
+        names.setdefault(policy, []).append(operator)
+    return [Edge("data_from", policy, {OPERATOR: found}) for policy, found in names.items()]
 
 
 def dataset_id(book: Book, dataset: Dataset, name: str | None = None) -> str:
@@ -122,9 +134,10 @@ def policy_manifest(
 def artifact_id(book: Book, kind: str, folder: Path, name: str) -> str:
     """The version of an artifact's weights and description, registered now where it was not."""
     _, blobs = _artifact(book, folder)
-    for version in sorted(book.registry.versions(kind=kind), key=_newest):
-        if all(version.manifest.blobs.get(blob) == digest for blob, digest in blobs.items()):
-            return version.id
+    alike = [{one.id for one in book.registry.holding(digest, name)} for name, digest in blobs.items()]
+    for line in book.registry.holding(blobs[WEIGHTS], WEIGHTS):
+        if line.kind == kind and all(line.id in ids for ids in alike):
+            return line.id
     make = world_manifest if kind == "simulator" else policy_manifest
     return book.registry.register(make(book, folder, name)).id
 

@@ -6,7 +6,6 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,21 +13,21 @@ import jax
 
 from diorama.core import Env, HostEnv
 from diorama.core.artifact import DESCRIPTION, WEIGHTS
-from diorama.core.canonical import from_json, to_json
+from diorama.core.canonical import to_json
 from diorama.core.errors import DataError
 from diorama.data import Dataset
 from diorama.data.identity import merkle_root
 from diorama.evaluate import Evaluation
 from diorama.imagine import Imagined
 from diorama.models import load as load_model
-from diorama.models.artifact import BUILDERS, kind_of
+from diorama.models.artifact import kind_of
 from diorama.policies import Actor
 from diorama.recipes import describing, scoring
 from diorama.recipes.book import Book, open_book
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.describing import family
 from diorama.recipes.earlier import first_episodes
-from diorama.recipes.loop import Watch, fit_world, imagined_from, train_policy
+from diorama.recipes.loop import WORLD, Watch, fit_world, imagined_from, train_policy
 from diorama.recipes.registering import Journal, Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import reward_for
@@ -131,7 +130,7 @@ def train_in(
             settings=settings | {"relation": begin.relation if begin else ""},
             name=name or family(base, run.path.name),
             dataset=describing.dataset_id(book, dataset),
-            world=world or describing.artifact_id(book, "simulator", place, family(base, place.parent.name)),
+            worlds={WORLD: world or describing.artifact_id(book, "simulator", place, family(base, place.parent.name))},
             begin=begin and begin.version,
             relation=begin.relation if begin else "finetune",
             supersedes=supersedes,
@@ -168,7 +167,7 @@ def collected(
     with book.recorder(action) as stage:
         dataset = work()
         if describing.find_dataset(book, dataset.identity) is None:
-            edges = [Edge("data_from", world), Edge("data_from", who)]
+            edges = [Edge("data_from", world), *describing.acted([(actor, who)])]
             edges += [Edge("derived_from", old, {"relation": "merge"}) for old in before]
             family_name = name or family(env.spec.name, out.name)
             stage.output("data", describing.dataset_manifest(book, dataset, family_name, edges))
@@ -252,14 +251,3 @@ def imagined_world(place: Path, dataset: Dataset) -> Imagined:
     """The world of an artifact as a policy is tested in it: from the dataset's real observations."""
     model = load_model(place)
     return imagined_from(model, dataset, reward_for(model.spec))[0]
-
-
-def world_settings(command: Mapping[str, Any]) -> WorldConfig:
-    """The configuration that a fit recorded. Raises `DataError` where it recorded none."""
-    try:
-        data = dict(command["world"])
-        # The class of the model's configuration is not in the JSON: it stands beside it as the kind.
-        model = from_json(BUILDERS[command["model"]].config, data.pop("model"))
-    except KeyError as error:
-        raise DataError(f"This build records no {error} of a world; fit one with `diorama fit` instead.") from error
-    return replace(from_json(WorldConfig, data), model=model)

@@ -12,7 +12,8 @@ from diorama.recipes import describing
 from diorama.recipes.book import Book
 from diorama.recipes.config import WorldConfig
 from diorama.recipes.loop import WORLD
-from diorama.recipes.making import Begin, fit_in, unpacked, world_settings
+from diorama.recipes.making import Begin, fit_in, unpacked
+from diorama.recipes.recorded import world_settings
 from diorama.recipes.replaying import advisory_entry
 from diorama.recipes.run_folder import RunFolder
 from diorama.registry.recording import build_of

@@ -31,8 +31,9 @@ class Sources:
     """What the stages of a run rest on.
 
     ``base``: the first part of the families' names; ``name``: the whole name where the run makes one thing.
-    ``dataset``, ``world``: ids of inputs that the run did not make; ``data``: the folder of that dataset. ``begin``:
-    the version that the work began from, and ``relation`` how. ``supersedes``: what each output replaces. ``task``:
+    ``dataset``, ``worlds`` (by their part in training): ids of inputs that the run did not make; ``data``: the folder
+    of that dataset. ``begin``: the version that the work began from, and ``relation`` how a policy is then derived from
+    it ("" where it only began there), or a world. ``supersedes``: what each output replaces. ``task``:
     that of reality. ``settings``: the command, as JSON values.
     """
 
@@ -40,7 +41,7 @@ class Sources:
     settings: Mapping[str, Any]
     name: str | None = None
     dataset: str | None = None
-    world: str | None = None
+    worlds: Mapping[str, str] = field(default_factory=dict)
     begin: str | None = None
     relation: str = "finetune"
     supersedes: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +121,8 @@ class Journal:
         edges = [Edge("trained_in", world, {"part": part}) for part, world in worlds.items()]
         edges += [Edge("trained_on", dataset, {"use": "starts"})] if dataset else []
         edges += [Edge("initialised_from", begin)] if begin else []
-        edges += [Edge("derived_from", begin, {"relation": relation})] if begin and self._sources.begin else []
+        derived = begin and relation and self._sources.begin
+        edges += [Edge("derived_from", begin, {"relation": relation})] if derived else []
         with self._recorder(what, inputs | {"begin": [begin] if begin else []}) as stage:
             sketch = self._visited(folder, data)
             policy = self._output(stage, what, describing.policy_manifest(self._book, folder, name, edges, sketch))
@@ -168,7 +170,7 @@ class Journal:
         actors = sorted({identity.ids.get("operator", "unknown") for identity in dataset.identities})
         policies = [self._actor(actor) for actor in actors]
         world, before = self._reality(), self.versions.get(DATA)
-        edges = [Edge("data_from", world), *(Edge("data_from", policy) for policy in dict.fromkeys(policies))]
+        edges = [Edge("data_from", world), *describing.acted(list(zip(actors, policies, strict=True)))]
         edges += [Edge("derived_from", before, {"relation": "merge"})] if before else []
         inputs = {"world": [world], "policy": policies, "dataset": [before] if before else []}
         with self._recorder(f"{DATA}-{dataset.num_episodes}", inputs) as stage:
@@ -199,9 +201,9 @@ class Journal:
         return self.versions.get(f"{match['what']}-{last}"), "finetune"
 
     def _worlds(self, what: str) -> dict[str, str]:
-        """The worlds of this policy's round by their part in training, or the one world that the run was given."""
-        if self._sources.world:
-            return {WORLD: self._sources.world}
+        """The worlds of this policy's round by their part in training, or those that the run was given."""
+        if self._sources.worlds:
+            return dict(self._sources.worlds)
         suffix = what.removeprefix(POLICY)
         return {part: self.versions[part + suffix] for part in (WORLD, LOCAL) if part + suffix in self.versions}
 

@@ -11,9 +11,11 @@ from diorama.core.errors import DataError
 from diorama.registry import queries, tables
 from diorama.registry.collect import lost
 from diorama.registry.database import failing
+from diorama.registry.episodes import digests_of, read_episodes
 from diorama.registry.manifest import read_manifest, text_id
 from diorama.registry.records import Damage
 from diorama.registry.registry import Registry
+from diorama.registry.restore import listed
 
 FAULTS = (
     "missing blob",
@@ -25,6 +27,7 @@ FAULTS = (
     "edge to nothing",
     "altered edges",
     "altered references",
+    "altered episodes",
     "lost version",
     "damaged log",
     "unreadable database",
@@ -51,6 +54,7 @@ def check(registry: Registry, deep: bool = True) -> list[Damage]:
         lambda: _database(registry),
         lambda: _dangling(registry),
         lambda: _versions(registry),
+        lambda: _episodes(registry),
         lambda: _log(registry),
         lambda: _blobs(registry, deep),
         lambda: _manifests(registry, deep),
@@ -124,6 +128,20 @@ def _rows(connection: sa.Connection, table: sa.Table) -> dict[int, list[Any]]:
     for row in connection.execute(sa.select(table)):
         rows.setdefault(row.source, []).append(row)
     return rows
+
+
+def _episodes(registry: Registry) -> Iterator[Damage]:
+    """Whether the index of episodes says what the datasets hold. A list that cannot be read is named with the blobs."""
+    for number, version, blob in listed(registry):
+        with failing(registry.engine), registry.engine.connect() as connection:
+            found = digests_of(connection, number)
+        try:
+            said = [row["exact"] for row in read_episodes(registry.blobs.read(blob))]
+        except DataError:
+            continue
+        if found != said:
+            sentence = f"The index does not hold the episodes of dataset {version}; run `diorama registry restore`."
+            yield Damage("altered episodes", version, sentence)
 
 
 def _log(registry: Registry) -> Iterator[Damage]:

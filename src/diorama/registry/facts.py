@@ -6,6 +6,7 @@ from typing import Any
 
 from diorama.registry.records import Edge, Version
 
+DAY_S = 86400.0
 MAKING = ("derived_from", "initialised_from", "trained_on", "trained_in", "data_from", "selected_by")
 """The roles through which something of the target is in the source."""
 DATA = ("dataset", "episode")
@@ -33,6 +34,21 @@ def origin(version: Version) -> str:
     return "learned" if version.kind == "simulator" and trained else ""
 
 
+def expires_at(version: Version) -> float | None:
+    """When what the version says is over [s since 1970, UTC]; None where it names no end.
+
+    It names a moment in ``fields["expires"]`` (seconds, or ISO 8601), or ``fields["valid_days"]`` from its registration
+    on. An end that cannot be read is over already: what cannot be dated must not be believed for ever.
+    """
+    if version.fields.get("expires") is not None:
+        return _moment(version.fields["expires"], 0.0)
+    days = version.fields.get("valid_days")
+    if days is None:
+        return None
+    sound = isinstance(days, int | float) and not isinstance(days, bool)
+    return version.created + days * DAY_S if sound else 0.0
+
+
 def changes_weights(edge: Edge) -> bool:
     """Whether the edge says that the source continues the target's weights: a patch, a fine-tune, a start from it."""
     return edge.role == "initialised_from" or edge.attributes.get("relation") in CHANGED
@@ -40,14 +56,17 @@ def changes_weights(edge: Edge) -> bool:
 
 def recorded_at(version: Version) -> float:
     """When data were recorded, or the version was registered [s since 1970, UTC]; ``recorded_at`` may be ISO 8601."""
-    value: Any = version.fields.get("recorded_at")
+    return _moment(version.fields.get("recorded_at"), version.created)
+
+
+def _moment(value: Any, otherwise: float) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, str):
         try:
             moment = datetime.datetime.fromisoformat(value)
         except ValueError:
-            return version.created
+            return otherwise
         # A time without a zone is taken as UTC, so that the answer does not hang on the machine's zone.
         return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
-    return version.created
+    return otherwise

@@ -6,6 +6,7 @@ needs its upstream closure, the versions that patch or supersede one of that clo
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from diorama.core.errors import DataError
 from diorama.registry.records import (
@@ -25,10 +26,21 @@ class Graph:
 
     ``versions`` are in the order of their sequence. ``advisories`` holds the newest entry of each id, ``revocations``
     the reason by version, ``channels`` and ``budgets`` their events by name, oldest first.
+
+    ``held``: id of a dataset to the ids of episodes that it holds; each that is a version here becomes an edge
+    ``holds``. ``now``: the time of the snapshot [s since 1970, UTC]; by then what has an end is over.
     """
 
-    def __init__(self, versions: Iterable[Version], events: Iterable[Event] = ()) -> None:
-        self.versions = {v.id: v for v in sorted(versions, key=lambda v: (v.sequence, v.id))}
+    def __init__(
+        self,
+        versions: Iterable[Version],
+        events: Iterable[Event] = (),
+        held: Mapping[str, Collection[str]] = {},
+        now: float = 0.0,
+    ) -> None:
+        self.now = now
+        found = {v.id: v for v in sorted(versions, key=lambda v: (v.sequence, v.id))}
+        self.versions = {i: _holding(v, [e for e in held.get(i, ()) if e in found]) for i, v in found.items()}
         self._users: dict[str, list[tuple[str, Edge]]] = {}
         self._families: dict[tuple[str, str], list[Version]] = {}
         for version in self.versions.values():
@@ -169,6 +181,14 @@ class Graph:
             # What was replayed answered another question.
             self._replays = {key: found for key, found in self._replays.items() if key[0] != entry.id}
         self.advisories[entry.id] = entry
+
+
+def _holding(version: Version, episodes: Collection[str]) -> Version:
+    """The version with an edge to each of the episodes."""
+    if not episodes:
+        return version
+    edges = (*version.edges, *(Edge("holds", one) for one in episodes))
+    return replace(version, manifest=replace(version.manifest, edges=edges))
 
 
 def _extent(advisory: Advisory) -> tuple[Mapping, frozenset[str], frozenset[str]]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from diorama.core.errors import DataError
@@ -24,6 +24,8 @@ from diorama.registry.status import Mark, Survey, advised, label, patched, revok
 
 _SAME_WORK = {"evaluation": ("evaluates", "evaluated_in", "drawn_from", "judged_by"), "claim": ("supports",)}
 """The roles in which an evaluation or a claim is like another one."""
+
+_ASKED = "It was asked for."
 
 
 class Action(enum.StrEnum):
@@ -74,20 +76,33 @@ class Plan:
         return tuple(step for step in self.steps if step.action in actions)
 
 
-def plan(graph: Graph, old: str, new: str, *, finetune: bool = False) -> Plan:
+def plan(graph: Graph, old: str, new: str, *, finetune: bool = False, retrain: Collection[str] = ()) -> Plan:
     """What to do downstream of ``old`` when ``new`` takes its place; ``finetune``: where that is a choice, choose it.
 
-    What was already replaced by something free of the old version's troubles is kept, so that a plan that was carried
-    out is empty the next time. Raises `DataError` for unknown ids and for ``old`` equal to ``new``.
+    ``retrain``: ids that are made anew even where their status does not ask for it. What was already replaced by
+    something free of the old version's troubles is kept, so that a plan that was carried out is empty the next time.
+    Raises `DataError` for unknown ids, for ``old`` equal to ``new``, and for ``retrain`` of what does not rest on
+    ``old``.
     """
     if graph.get(old).id == graph.get(new).id:
         raise DataError(f"{label(graph, old)} cannot take its own place; name the old and the new version.")
-    return _Planner(graph, old, new, finetune).plan()
+    planner = _Planner(graph, old, new, finetune, frozenset(retrain))
+    if strange := planner.retrain - set(planner.order) | planner.retrain & {old}:
+        raise DataError(f"{label(graph, min(strange))} does not rest on {label(graph, old)}, so no plan retrains it.")
+    return planner.plan()
+
+
+def check_alike(graph: Graph, old: str, new: str) -> None:
+    """Raise `DataError` where a version is to be replaced by one of another kind: a slip of whoever named them."""
+    kinds = [graph.get(one).kind for one in (old, new)]
+    if kinds[0] != kinds[1]:
+        sentence = f"{label(graph, old)} ({kinds[0]}) cannot be replaced by {label(graph, new)} ({kinds[1]})"
+        raise DataError(f"{sentence}; name two of one kind, for example RUN/world.")
 
 
 class _Planner:
-    def __init__(self, graph: Graph, old: str, new: str, finetune: bool) -> None:
-        self.graph, self.old, self.new, self.finetune = graph, old, new, finetune
+    def __init__(self, graph: Graph, old: str, new: str, finetune: bool, retrain: frozenset[str]) -> None:
+        self.graph, self.old, self.new, self.finetune, self.retrain = graph, old, new, finetune, retrain
         self.order = graph.downstream([old])
         self.survey = Survey(graph, self.order, {old: _troubles(graph, old, new)})
         self.steps: dict[str, Step] = {}
@@ -112,6 +127,8 @@ class _Planner:
         return Step(version.id, version.name, version.kind, status, action, reason, cost, cheaper, flips)
 
     def _action(self, version: Version, status: Status) -> tuple[Action, str]:
+        if version.id in self.retrain and not self.heirs[version.id]:
+            return Action.FINETUNE if self.finetune and _may_finetune(version, status) else Action.RETRAIN, _ASKED
         if status is Status.FRESH:
             return self._fresh(version)
         if heirs := self.heirs[version.id]:
@@ -126,10 +143,11 @@ class _Planner:
         rebuilt = {Action.RETRAIN, Action.FINETUNE, Action.EVALUATE}
         for edge in version.edges:
             step = self.steps.get(edge.target)
-            if edge.role in ("evaluates", "supports") and step is not None and step.action in rebuilt:
+            replaced = step is not None and (step.action in rebuilt or bool(self.heirs[edge.target]))
+            if edge.role in ("evaluates", "supports") and replaced:
                 if self.heirs[version.id]:
                     break
-                return Action.EVALUATE, f"{label(self.graph, edge.target)} is to be made or measured anew."
+                return Action.EVALUATE, f"{label(self.graph, edge.target)} is made or measured anew."
         return Action.KEEP, "Nothing that it rests on in this way has changed."
 
     def _heirs(self, version: Version) -> set[str]:
@@ -200,8 +218,9 @@ def _troubles(graph: Graph, old: str, new: str) -> tuple[Trouble, ...]:
 
 
 def _task(version: Version) -> tuple[Any, ...]:
-    """What is measured: the last part of a family's name (what stands before it names of what), metric and length."""
-    return version.name.rsplit("/", 1)[-1], version.fields.get("metric"), version.fields.get("length")
+    """What is measured: the last part of a family's name (what stands before it names of what), metric, episodes."""
+    fields = version.fields
+    return version.name.rsplit("/", 1)[-1], *(fields.get(name) for name in ("metric", "length", "seeds", "n"))
 
 
 def _keep(planner: _Planner, version: Version, worst: Mark) -> Action:

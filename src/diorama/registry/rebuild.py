@@ -44,6 +44,9 @@ class Maker(Protocol):
     lock: str
     """Digest of the packages that it does the work with."""
 
+    def refusal(self, action: Action) -> str:
+        """Why it cannot do an action again, as a sentence; "" where it can."""
+
     def make(self, action: Action, old: Version, supersedes: Mapping[str, str]) -> Mapping[str, str]:
         """Do the action that made ``old`` again and register what comes of it; output name to id.
 
@@ -79,6 +82,7 @@ class _Job:
     def __init__(self, registry: "Registry", plan: Plan, maker: Maker, only: frozenset[str]) -> None:
         self.registry, self.plan, self.maker, self.only = registry, plan, maker, only
         self.heirs = {plan.old: plan.new}
+        self.left: set[str] = set()
 
     def wanted(self, step: Step) -> bool:
         """Whether a step is asked for: itself, or what it measures."""
@@ -89,6 +93,12 @@ class _Job:
 
     def do(self, step: Step) -> Done:
         """One step."""
+        done = self._done(step)
+        if done.outcome == LEFT:
+            self.left.add(step.id)
+        return done
+
+    def _done(self, step: Step) -> Done:
         if step.id in self.heirs:
             return _done(step, MADE, self.heirs[step.id], "It was made together with a step before.")
         if step.action is Do.KEEP:
@@ -130,8 +140,12 @@ class _Job:
         build = build_of(self.registry, step.id)
         if build is None:
             return _done(step, LEFT, sentence="No build says how it was made; make it by hand.")
+        if waits := self.left & {target for targets in inputs_of(build).values() for target in targets}:
+            return _done(step, LEFT, sentence=f"It was made with {min(waits)[:12]}, which is left.")
         supersedes = outputs_of(build)
         action = self._action(step, build, supersedes)
+        if refusal := self.maker.refusal(action):
+            return _done(step, LEFT, sentence=refusal)
         made = find_made(self.registry, action.key())
         outcome = MADE if made is None else REUSED
         if made is None:
@@ -148,7 +162,8 @@ class _Job:
             return action
         if step.action is Do.FINETUNE:
             return _begun(action, (step.id,), "finetune")
-        return _begun(action, (), "")
+        # What names no relation began where its recipe says, and begins there again.
+        return _begun(action, (), "") if action.command.get("relation") else action
 
     def _newest(self, version: str) -> str:
         return self.heirs.get(version, version)

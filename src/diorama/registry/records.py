@@ -42,8 +42,12 @@ ROLES = (
     "input",
     "output",
     "attests",
+    "holds",
 )
-"""How a version can rest on another; an edge is written by the version that rests."""
+"""How a version can rest on another; an edge is written by the version that rests.
+
+``holds`` is not written: a graph draws it from a dataset to its episodes that are versions, by the index of episodes.
+"""
 RELATIONS = ("base", "finetune", "patch", "distil", "merge")
 """Values of the attribute ``relation`` of a ``derived_from`` edge."""
 

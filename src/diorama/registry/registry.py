@@ -5,6 +5,7 @@ leaves at most files that nothing reaches, which ``gc`` removes. Versions are ne
 """
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from types import TracebackType
 import sqlalchemy as sa
 
 from diorama.core.errors import DataError
-from diorama.registry import listing, queries, writes
+from diorama.registry import episodes, listing, queries, writes
 from diorama.registry.blobs import BlobStore, check_content, missing, open_store
 from diorama.registry.budgets import Balance, balance, balances, check_left
 from diorama.registry.database import MOUNTS, database_file, open_database, reading, sqlite_url, writing
@@ -159,18 +160,46 @@ class Registry:
         """The ids of everything that these versions rest on, without themselves, oldest first; ``roles`` as above."""
         return self._closure(ids, False, roles)
 
-    def graph(self, roots: Sequence[str] | None = None, down: bool = False) -> Graph:
+    def graph(
+        self, roots: Sequence[str] | None = None, down: bool = False, episode: episodes.Episode | None = None
+    ) -> Graph:
         """A snapshot for status, plans and lineage: the whole registry, or the part that ``roots`` (ids) need.
 
         The part holds what the roots rest on, and what succeeds or built any of that; with ``down`` the same for
-        everything that rests on the roots.
+        everything that rests on the roots. ``episode``: one that is asked about and need not be a version; here it is.
         """
         with reading(self.engine) as connection:
+            events, held = queries.list_events(connection, None, None), episodes.holding(connection)
+            beside = [] if episode is None else [episodes.unregistered(episode, held)]
             if roots is None:
                 versions = queries.list_versions(connection, None, None, None)
             else:
-                versions = queries.versions_by_id(connection, queries.part(connection, roots, down))
-            return Graph(versions, queries.list_events(connection, None, None))
+                asked = [*roots, *(edge.target for version in beside for edge in version.edges)]
+                asked += episodes.holders_of([*roots, *(version.id for version in beside)], held) if down else []
+                ids = episodes.with_held(connection, queries.part(connection, asked, down), held)
+                versions = queries.versions_by_id(connection, ids)
+        known = {version.id for version in versions}
+        return Graph([*versions, *(v for v in beside if v.id not in known)], events, held, time.time())
+
+    def episode(self, reference: str) -> episodes.Episode | None:
+        """The episode of an exact digest or of its first digits, four or more; None where no dataset holds one.
+
+        Raises `DataError` where several begin like that.
+        """
+        if not (is_digest(reference) or _PREFIX.fullmatch(reference)):
+            return None
+        with reading(self.engine) as connection:
+            digests = episodes.digests_like(connection, reference)
+            if len(digests) > 1:
+                raise DataError(f"{reference!r} begins several episodes ({', '.join(digests)}); give more digits.")
+            if not digests:
+                return None
+            held = episodes.holders(connection, digests[0])
+            sources = [edge.target for edge in held[0][0].edges if edge.role == "data_from"]
+            made_by = queries.versions_by_id(connection, sources)
+        first, position = held[0]
+        rows = episodes.read_episodes(self.blobs.read(first.manifest.blobs[episodes.EPISODES]))
+        return episodes.describe(held, rows[position], made_by)
 
     def append(self, entry: Entry, author: str | None = None) -> Event:
         """Append an entry to the log; the versions that it speaks of must be registered."""
@@ -243,10 +272,16 @@ class Registry:
         # The leases come first, so that what is seen below is still there when the transaction ends.
         self._lease(leased)
         sizes = {digest: self._size(digest) for digest in digests}
+        held = {one.id: self._episodes(one.manifest) for one in drafts if one.manifest.kind == "dataset"}
         self.manifests.put_many([one.text.encode() for one in drafts])
         with writing(self.engine) as connection:
-            writes.insert_versions(connection, drafts, sizes)
+            writes.insert_versions(connection, drafts, sizes, held)
             writes.end_leases(connection, leased)
+
+    def _episodes(self, manifest: Manifest) -> list[str]:
+        """The digests of a dataset's episodes, from its blob; none where it has none."""
+        blob = manifest.blobs.get(episodes.EPISODES)
+        return [] if blob is None else [row["exact"] for row in episodes.read_episodes(self.blobs.read(blob))]
 
     def _size(self, digest: str) -> int:
         size = self.blobs.size(digest)

@@ -114,7 +114,7 @@ def _rollback(rollback: Rollback) -> str:
 def _page(page: Page) -> str:
     parts = [
         text(page.status),
-        f"Registered {_moment(page.created)} with id {page.id}.",
+        _registered(page),
         *([f"REVOKED: {page.revoked or 'no reason given'}"] if page.revoked is not None else []),
         *_listed("Channels that point at it", page.channels),
         *_listed("Channels that pointed at it", page.former_channels),
@@ -132,6 +132,12 @@ def _page(page: Page) -> str:
         "Debt of " + text(page.debt),
     ]
     return "\n".join(parts)
+
+
+def _registered(page: Page) -> str:
+    if not page.created:
+        return f"Not a version of its own, since nothing was said of it yet; its id would be {page.id}."
+    return f"Registered {_moment(page.created)} with id {page.id}."
 
 
 def _cause(cause: Cause) -> list[str]:

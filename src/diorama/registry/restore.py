@@ -3,20 +3,21 @@
 import sqlalchemy as sa
 
 from diorama.core.errors import DataError
-from diorama.registry import tables
+from diorama.registry import episodes, tables
 from diorama.registry.collect import lost
-from diorama.registry.database import reading
+from diorama.registry.database import reading, writing
 from diorama.registry.manifest import read_manifest
 from diorama.registry.records import Manifest, Version
 from diorama.registry.registry import Registry
 
 
 def restore(registry: Registry) -> list[Version]:
-    """Register every lost version whose manifest, blobs and targets are whole, and mend damaged manifest files.
+    """Register every lost version whose manifest, blobs and targets are whole; mend manifest files and the index.
 
     Each gets a new sequence number and time; the log cannot be restored, because only the database has it.
     """
     _mend_texts(registry)
+    _mend_episodes(registry)
     waiting = {name: read_manifest(registry.manifests.read(name)) for name in _whole(registry)}
     restored: list[Version] = []
     while ready := [name for name, manifest in waiting.items() if _complete(registry, manifest, waiting)]:
@@ -28,6 +29,29 @@ def _mend_texts(registry: Registry) -> None:
     with reading(registry.engine) as connection:
         rows = connection.execute(sa.select(tables.version.c.id, tables.version.c.manifest)).all()
     registry.manifests.put_many([row.manifest.encode() for row in rows if not registry.manifests.intact(row.id)])
+
+
+def listed(registry: Registry) -> list[tuple[int, str, str]]:
+    """The datasets that list their episodes: sequence number, id, and the digest of the list."""
+    version, reference = tables.version.c, tables.blob_reference.c
+    question = sa.select(version.sequence, version.id, reference.digest).join(
+        tables.blob_reference, reference.source == version.sequence
+    )
+    question = question.where(version.kind == "dataset", reference.name == episodes.EPISODES)
+    with reading(registry.engine) as connection:
+        return [tuple(row) for row in connection.execute(question.order_by(version.sequence))]
+
+
+def _mend_episodes(registry: Registry) -> None:
+    """Enter what the index of episodes lacks or has wrong."""
+    for number, _, blob in listed(registry):
+        if not registry.blobs.intact(blob):
+            continue
+        said = [row["exact"] for row in episodes.read_episodes(registry.blobs.read(blob))]
+        with writing(registry.engine) as connection:
+            if episodes.digests_of(connection, number) != said:
+                connection.execute(sa.delete(tables.held).where(tables.held.c.source == number))
+                episodes.enter(connection, number, said)
 
 
 def _whole(registry: Registry) -> list[str]:

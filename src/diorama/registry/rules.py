@@ -39,6 +39,7 @@ class Kind(enum.StrEnum):
     SUPERSEDED = "superseded"
     REVOKED = "revoked"
     UNRECORDED = "unrecorded"
+    EXPIRED = "expired"
 
 
 OWN = {
@@ -47,6 +48,7 @@ OWN = {
     Kind.SUPERSEDED: Status.STALE,
     Kind.REVOKED: Status.INVALID,
     Kind.UNRECORDED: Status.UNKNOWN,
+    Kind.EXPIRED: Status.STALE,
 }
 """What becomes of the version itself."""
 
@@ -130,6 +132,7 @@ class RoleRules:
     unrecorded: Rule
     why: str
     superseded: Rule = None
+    expired: Rule = None
 
     def rule(self, kind: Kind) -> Rule:
         """The rule for a kind of trouble."""
@@ -158,6 +161,7 @@ RULES: Mapping[str, RoleRules] = {
     "supersedes": RoleRules("replaces", None, None, None, None, "a successor does not rest on what it replaces"),
     "input": RoleRules("read", None, None, None, None, "a record of the past stays true"),
     "output": RoleRules("wrote", None, None, None, None, "a record of the past stays true"),
+    "holds": RoleRules("holds", None, by_visits_of_all, _I, _U, "it is part of the data"),
     "attests": RoleRules("signs", None, None, None, None, "a signature says who, not how good"),
 }
 """Role to rules. What comes through is never worse than the target's own status for the same reason."""

@@ -5,8 +5,10 @@ version in topological order. For each trouble a version keeps one mark: the wor
 """
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Mapping
 
+from diorama.registry.facts import expires_at
 from diorama.registry.graph import Graph
 from diorama.registry.records import Advisory, Edge, Version
 from diorama.registry.rules import OWN, REGION_RULES, RULES, Kind, Passage, Status, Trouble, after_replay, passes
@@ -167,6 +169,10 @@ def troubles_of(graph: Graph, version: str) -> tuple[Trouble, ...]:
     troubles += _replaced(graph, version)
     if version in graph.revocations:
         troubles.append(revoked(graph, version))
+    if (end := expires_at(found)) is not None and end <= graph.now:
+        day = datetime.datetime.fromtimestamp(end, datetime.UTC).strftime("%Y-%m-%d")
+        text = f"{label(graph, version)} held until {day} and is to be measured again."
+        troubles.append(Trouble(Kind.EXPIRED, f"expired {version}", text))
     if found.fields.get("opaque"):
         text = f"{label(graph, version)} was imported; how it was made is not on record."
         troubles.append(Trouble(Kind.UNRECORDED, f"unrecorded {version}", text))

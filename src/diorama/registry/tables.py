@@ -5,7 +5,7 @@ Edges join versions by their sequence numbers: short keys keep the closure of a 
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The newest migration; a database that is at it is opened without loading the migrations."""
 
 metadata = MetaData()
@@ -45,6 +45,26 @@ blob_reference = Table(
     Column("digest", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Index("blob_reference_by_digest", "digest"),
+    sqlite_with_rowid=False,
+)
+
+episode = Table(
+    "episode",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("version", _number, ForeignKey("version.sequence")),
+    Index("episode_by_version", "version"),
+)
+
+held = Table(
+    "held",
+    metadata,
+    Column("source", _number, ForeignKey("version.sequence"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("first", _number, nullable=False),
+    Column("count", Integer, nullable=False),
+    Index("held_by_first", "first"),
     sqlite_with_rowid=False,
 )
 

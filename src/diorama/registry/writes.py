@@ -12,9 +12,17 @@ import sqlalchemy as sa
 
 from diorama.core.canonical import canonical
 from diorama.core.errors import DataError
-from diorama.registry import queries, tables
+from diorama.registry import episodes, queries, tables
 from diorama.registry.budgets import balances, check_purse
-from diorama.registry.manifest import entry_subject, entry_text, entry_type, entry_versions, manifest_text, text_id
+from diorama.registry.manifest import (
+    entry_subject,
+    entry_text,
+    entry_type,
+    entry_versions,
+    is_digest,
+    manifest_text,
+    text_id,
+)
 from diorama.registry.records import BudgetEntry, Entry, Event, Manifest
 
 LEASE_S = 24 * 3600.0
@@ -64,20 +72,27 @@ def end_leases(connection: sa.Connection, digests: Iterable[str]) -> None:
         connection.execute(sa.delete(tables.lease).where(tables.lease.c.digest.in_(some)))
 
 
-def insert_versions(connection: sa.Connection, drafts: Sequence[Draft], sizes: Mapping[str, int]) -> None:
+def insert_versions(
+    connection: sa.Connection,
+    drafts: Sequence[Draft],
+    sizes: Mapping[str, int],
+    held: Mapping[str, Sequence[str]] = {},
+) -> None:
     """Write the drafts that are not registered yet, with their edges and references to blobs, in their order.
 
-    A draft may rest on an earlier one. ``sizes``: digest to size [bytes]. Raises `DataError` where a target is missing.
+    A draft may rest on an earlier one. ``sizes``: digest to size [bytes]. ``held``: id of a dataset to the digests of
+    its episodes. Raises `DataError` where a target is missing.
     """
     ids = {one.id for one in drafts}
     targets = {edge.target for one in drafts for edge in one.manifest.edges}
     number = queries.sequences(connection, ids | targets)
     free = queries.next_number(connection, tables.version.c.sequence)
     rows: dict[str, list[dict]] = {"version": [], "edge": [], "blob_reference": []}
-    now = time.time()
+    now, new = time.time(), []
     for one in drafts:
         if one.id in number:
             continue
+        new.append(one)
         _check_targets(one, number)
         rows["version"].append(_version_row(one, free, now))
         rows["edge"] += _edge_rows(one, free, number)
@@ -87,6 +102,8 @@ def insert_versions(connection: sa.Connection, drafts: Sequence[Draft], sizes: M
     for table in (tables.version, tables.edge, tables.blob_reference):
         if rows[table.name]:
             connection.execute(sa.insert(table), rows[table.name])
+    for one in new:
+        _enter_episodes(connection, one, number[one.id], held.get(one.id, ()))
 
 
 def insert_event(connection: sa.Connection, entry: Entry, by: str) -> Event:
@@ -109,6 +126,14 @@ def _check_targets(one: Draft, number: Mapping[str, int]) -> None:
                 f"{one.manifest.name} has an edge {edge.role} to {edge.target}, which is not registered; "
                 "register that first."
             )
+
+
+def _enter_episodes(connection: sa.Connection, one: Draft, number: int, digests: Sequence[str]) -> None:
+    """Note what a dataset holds, or that an episode is a version now."""
+    if digests:
+        episodes.enter(connection, number, digests)
+    if one.manifest.kind == "episode" and is_digest(exact := one.manifest.fields.get("exact")):
+        episodes.note_version(connection, exact, number)
 
 
 def _version_row(one: Draft, number: int, now: float) -> dict:
