@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from diorama.core.errors import DataError
 from diorama.registry.actions import Action
 from diorama.registry.debt import debt
 from diorama.registry.manifest import manifest_id
-from diorama.registry.plan import plan
+from diorama.registry.plan import check_alike, plan
 from diorama.registry.rebuild import rebuild
 from diorama.registry.recording import Recorder, find_made
 from diorama.registry.records import Advisory, Edge, Manifest, Replay, Version
@@ -37,7 +38,10 @@ class Maker:
     code, lock = "code", "lock"
 
     def __init__(self, registry: Registry) -> None:
-        self.registry, self.made, self.replayed = registry, [], []
+        self.registry, self.made, self.replayed, self.refused = registry, [], [], ""
+
+    def refusal(self, action: Action) -> str:
+        return "It was made by hand." if action.command["verb"] == self.refused else ""
 
     def make(self, action: Action, old: Version, supersedes: Mapping[str, str]) -> Mapping[str, str]:
         self.made.append((action.command["verb"], old.name))
@@ -177,3 +181,22 @@ def test_what_nobody_recorded_is_left(story) -> None:
     version = story.registry.register(by_hand).id
     outcome, new = story.rebuild()[version]
     assert (outcome, new) in {("left", ""), ("replayed", version)}
+
+
+def test_what_cannot_be_done_again_is_left_with_what_was_made_with_it(story) -> None:
+    story.maker.refused = "train"
+    done = story.rebuild()
+    assert done[story.b] == ("left", "") and done[story.claims["b"]] == ("left", "")
+    assert done[story.a][0] == "replayed" and done[story.claims["a"]][0] == "made"
+
+
+def test_what_is_asked_for_is_made_anew_although_nothing_makes_it_stale(story) -> None:
+    graph = story.registry.graph([story.v1, story.v2], down=True)
+    steps = plan(graph, story.v1, story.v2, retrain=[story.a])
+    assert {step.id: step.action for step in steps.steps}[story.a] == "retrain"
+    done = {one.id: one for one in rebuild(story.registry, steps, story.maker)}
+    assert done[story.a].outcome == "made" and story.status(done[story.a].new) == "FRESH"
+    with pytest.raises(DataError, match="does not rest on"):
+        plan(graph, story.v1, story.v2, retrain=[story.v2])
+    with pytest.raises(DataError, match="cannot be replaced"):
+        check_alike(graph, story.v1, story.a)

@@ -87,7 +87,7 @@ def plan(graph: Graph, old: str, new: str, *, finetune: bool = False, retrain: C
     if graph.get(old).id == graph.get(new).id:
         raise DataError(f"{label(graph, old)} cannot take its own place; name the old and the new version.")
     planner = _Planner(graph, old, new, finetune, frozenset(retrain))
-    if strange := planner.retrain - set(planner.order) | planner.retrain & {old}:
+    if strange := planner.retrain - set(planner.order) | planner.retrain & {old, new}:
         raise DataError(f"{label(graph, min(strange))} does not rest on {label(graph, old)}, so no plan retrains it.")
     return planner.plan()
 
