@@ -43,5 +43,5 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 @pytest.fixture
 def lobby(stable: Stable, book: Book, tmp_path: Path) -> Lobby:
-    """A lobby whose recordings go to a scratch folder."""
-    return Lobby(stable, Library(registry_shelves(book)), CONFIG, tmp_path / "recordings", book)
+    """A lobby whose recordings and guesses go to a scratch folder."""
+    return Lobby(stable, Library(registry_shelves(book)), CONFIG, tmp_path / "play", book)

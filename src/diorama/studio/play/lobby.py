@@ -11,6 +11,7 @@ from diorama.core.errors import ConfigError
 from diorama.recipes.book import Book
 from diorama.studio.play.config import PlayConfig
 from diorama.studio.play.engine import Play
+from diorama.studio.play.game import Game
 from diorama.studio.play.library import Library
 from diorama.studio.play.protocol import StartWish
 from diorama.studio.play.recording import Saved, Take, save
@@ -19,6 +20,9 @@ from diorama.studio.play.stable import Offer, Stable
 from diorama.studio.play.starts import recorded, seeded
 
 Answer = TypeVar("Answer")
+RECORDINGS = "recordings"
+GUESSES = "guesses.jsonl"
+"""In the folder: every guess of the game."""
 _STEPPERS = 2
 
 
@@ -28,13 +32,17 @@ class FullError(ConfigError):
 
 @final
 class Lobby:
-    """One for each application. ``folder``: where recordings go; ``book``: where they are registered, or None."""
+    """One for each application.
+
+    ``folder``: where recordings and guesses go; ``book``: where recordings are registered, or None.
+    """
 
     def __init__(
         self, stable: Stable, library: Library, config: PlayConfig, folder: Path, book: Book | None = None
     ) -> None:
         self.stable, self.library, self.config = stable, library, config
         self._folder, self._book = folder, book
+        self.game = Game(stable, config, folder / GUESSES)
         self._steppers = ThreadPoolExecutor(_STEPPERS, "play-step")
         # One at a time: compiling takes all cores anyway, and a dataset has one writer.
         self._loaders = ThreadPoolExecutor(1, "play-load")
@@ -76,7 +84,7 @@ class Lobby:
 
     def save(self, take: Take) -> Saved:
         """Keep a recording. Raises `DataError` where it cannot be written."""
-        return save(take, self._folder, self._book, self.stable.world(take.offer))
+        return save(take, self._folder / RECORDINGS, self._book, self.stable.world(take.offer))
 
     def listing(self) -> dict[str, Any]:
         """What can be played, as JSON values."""

@@ -28,4 +28,4 @@ def open_lobby(services: Services, config: PlayConfig, home: Path) -> Lobby:
         RegistryStall(services.book, home / "worlds", real),
     ]
     library = Library(registry_shelves(services.book))
-    return Lobby(Stable(stalls, config), library, config, home / "recordings", services.book)
+    return Lobby(Stable(stalls, config), library, config, home, services.book)

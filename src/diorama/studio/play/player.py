@@ -52,7 +52,7 @@ class Player:
             return [{"type": "paused", "on": True, "reason": str(error)}]
         if self._take is not None and self._take.over:
             told += await self._finish(keep=True)
-        if play.main.scene.end and play.main.offer.kind in ("real", "physics") and not self._past_end:
+        if play.main.scene.end and play.main.offer.ends and not self._past_end:
             self._past_end = self.paused = True
             told.append({"type": "paused", "on": True, "reason": "The world ended: begin again, or go on."})
         return told

@@ -40,7 +40,7 @@ class Take:
     @property
     def over(self) -> bool:
         """Whether the episode ended, or holds as much as it may."""
-        ended = bool(self.steps) and self.steps[-1].after.end
+        ended = bool(self.steps) and self.offer.ends and self.steps[-1].after.end
         return ended or len(self.steps) >= self.most or self.bytes >= _MOST_BYTES
 
     def trajectory(self) -> Trajectory:
@@ -111,6 +111,9 @@ def simulator_id(book: Book, offer: Offer, world: Env | HostEnv) -> str:
     """The version of a world that was played in, registered now where it was not."""
     if offer.version is not None:
         return offer.version
+    if offer.place is not None:
+        name = describing.family(offer.arena, offer.place.parent.name)
+        return describing.artifact_id(book, "simulator", offer.place, name)
     if offer.kind == "real":
         return describing.reality_id(book, offer.arena, world)
     fields = {"origin": "physics" if offer.kind == "physics" else "learned", "contract": to_json(world.spec)}

@@ -1,5 +1,7 @@
 """The learned worlds and the datasets that a registry, and the folders of runs, hold."""
 
+import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,25 +78,31 @@ class RunsStall(Stall):
 
     def offers(self) -> Sequence[Offer]:
         """See `Stall`: what is there now."""
-        return tuple(self._places())
+        return tuple(self._found())
 
     def load(self, offer: Offer) -> Loaded:
         """See `Stall`."""
-        return learned_world(self._places()[offer], self._real(offer.arena))
+        if offer.place is None:
+            raise DataError(f"{offer.title} has no folder; choose another world.")
+        return learned_world(offer.place, self._real(offer.arena))
 
-    def _places(self) -> dict[Offer, Path]:
-        found: dict[Offer, Path] = {}
-        for folder in self._folders:
-            for run in [folder, *sorted(folder.iterdir())[:_DEPTH]] if folder.is_dir() else []:
+    def _found(self) -> list[Offer]:
+        found = []
+        for folder in (folder for folder in self._folders if folder.is_dir()):
+            for run in [folder, *sorted(folder.iterdir())[:_DEPTH]]:
                 place = artifact_in(run) if run.is_dir() else None
                 if place is not None:
                     name = run.name if run == folder else f"{folder.name}/{run.name}"
-                    try:
-                        found[folder_offer(place, f"run-{slug(name)}", f"{name} (run)")] = place
-                    except DataError:
-                        # Not a world of ours, or one that is being written.
-                        continue
+                    # Not a world of ours, or one that is being written: no offer.
+                    with contextlib.suppress(DataError):
+                        found.append(folder_offer(place, f"run-{slug(name)}-{_stamp(place)}", f"{name} (run)"))
         return found
+
+
+def _stamp(place: Path) -> str:
+    """What changes when the weights in a folder do: a world that was fitted again is another one."""
+    about = (place / WEIGHTS).stat()
+    return hashlib.sha256(f"{about.st_mtime_ns} {about.st_size}".encode()).hexdigest()[:8]
 
 
 def registry_shelves(book: Book) -> Callable[[], Sequence[Shelved]]:

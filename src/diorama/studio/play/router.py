@@ -2,9 +2,11 @@
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 from fastapi import APIRouter, Request, WebSocket
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -14,6 +16,7 @@ from diorama.studio.web.services import Services
 if TYPE_CHECKING:
     from diorama.studio.play.lobby import Lobby
 
+ASKED: dict[int | str, dict[str, Any]] = {409: {"description": "It cannot be done; the answer says why."}}
 CLOSE_FULL = 1013
 """Try again later."""
 
@@ -41,7 +44,53 @@ def play_router(services: Services, config: PlayConfig | None = None) -> APIRout
     async def session(socket: WebSocket) -> None:
         await doors.play(socket)
 
+    _add_game(router, services, doors)
     return router
+
+
+class Choice(BaseModel):
+    """Which world a round of the game is about."""
+
+    world: str = Field(max_length=200)
+
+
+class Guess(BaseModel):
+    """Which of two clips is real: 0 is the first one shown, 1 the second."""
+
+    choice: Literal[0, 1]
+
+
+RoundId = Annotated[str, PathParameter(max_length=40, description="The id of a round, as beginning it gave it.")]
+PairNumber = Annotated[int, PathParameter(ge=0, le=1000, description="The number of a pair in the round, from 0.")]
+
+
+def _add_game(router: APIRouter, services: Services, doors: "Doors") -> None:
+    """The game: which is real?"""
+
+    @router.get("/play/game", include_in_schema=False)
+    def game_page(request: Request) -> HTMLResponse:
+        return services.page(request, "game.html")
+
+    @router.post("/api/v1/play/rounds", tags=["play"], responses=ASKED)
+    def begin(choice: Choice) -> dict[str, Any]:
+        """Begin a round: so many pairs of clips, one of reality and one of the world."""
+        made = doors.lobby().game.begin(choice.world)
+        return {"id": made.id, "world": made.offer.title, "pairs": len(made.pairs)}
+
+    @router.get("/api/v1/play/rounds/{round_id}", tags=["play"], responses=ASKED)
+    def standing(round_id: RoundId) -> dict[str, Any]:
+        """How a round stands; with the interval of its score once it is over."""
+        return doors.lobby().game.standing(round_id)
+
+    @router.get("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"], responses=ASKED)
+    def pair(round_id: RoundId, number: PairNumber) -> dict[str, Any]:
+        """The two clips of a pair; nothing in the answer says which one is real."""
+        return doors.lobby().game.clips(round_id, number)
+
+    @router.post("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"], responses=ASKED)
+    def guess(round_id: RoundId, number: PairNumber, said: Guess) -> dict[str, Any]:
+        """Say which clip is real, once; whether that was right, and how the round stands."""
+        return doors.lobby().game.guess(round_id, number, said.choice)
 
 
 @final

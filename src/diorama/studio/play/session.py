@@ -11,7 +11,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from diorama.core.errors import DioramaError
 from diorama.studio.play import protocol
@@ -30,6 +30,7 @@ HEADER = struct.Struct(">BI")
 """Before a picture: its slot (0 the main world, 1 the one beside it), and the number of its frame."""
 
 
+@runtime_checkable
 class Link(Protocol):
     """What a session needs of a WebSocket."""
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,7 @@ def _installed(*names: str) -> bool:
 
 def folder_offer(place: Path, id: str, title: str, version: str | None = None) -> Offer:
     """The offer of a learned world whose artifact lies in this folder. Raises `DataError` where it is damaged."""
-    described = read_description(place)
-    return learned_offer(described, id, title, version)
+    return replace(learned_offer(read_description(place), id, title, version), place=place)
 
 
 def learned_offer(described: Mapping[str, Any], id: str, title: str, version: str | None = None) -> Offer:

@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 from diorama.core import Env, HostEnv
@@ -23,7 +24,8 @@ class Offer:
 
     ``id``: what a player asks for it by; nothing else of it comes from a player. ``kind``: ``real``, ``physics``,
     ``learned`` or ``hybrid``. ``arena``: worlds of one arena take the same actions, so that play can go from one to
-    the other. ``version``: id in the registry, None without one.
+    the other. ``version``: id in the registry, None without one. ``place``: the folder of
+    its artifact, None without one.
     """
 
     id: str
@@ -32,6 +34,12 @@ class Offer:
     family: str
     arena: str
     version: str | None = None
+    place: Path | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether play is over when the world says so: physics knows, a network may be wrong."""
+        return self.kind in ("real", "physics")
 
 
 class Stall(abc.ABC):

@@ -39,9 +39,10 @@ def recorded(dataset: Dataset, title: str, episode: int, row: int, context: int)
     first = max(row - context + 1, 0)
     columns = _columns(dataset, episode, first, row + 1)
     begin = int(dataset.starts[episode])
-    done = np.asarray(dataset.column("action"))[begin + first : begin + row].astype(np.float32)
+    done = np.asarray(dataset.column("action"))[begin + first : begin + row]
+    done = [np.ravel(action).astype(np.float32) for action in done]
     seen = tuple({name: rows[k] for name, rows in columns.items()} for k in range(row + 1 - first))
-    return Start(f"{title}, episode {episode}, row {row}", seen, tuple(done.reshape(len(done), -1)))
+    return Start(f"{title}, episode {episode}, row {row}", seen, tuple(done))
 
 
 def _columns(dataset: Dataset, episode: int, first: int, last: int) -> Observation:
