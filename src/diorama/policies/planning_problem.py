@@ -13,24 +13,11 @@ from diorama.core import Env, EnvSpec, Module, Policy, Trajectory, field
 from diorama.core.env import Observation, State
 from diorama.imagine import rollout
 from diorama.imagine.gradient import Gradient, Stop
+from diorama.imagine.scripted import Scripted
 from diorama.policies.actor import bounds
 from diorama.policies.config import PlannerConfig
 
 Value = Callable[[Observation], Float[Array, ""]]
-
-
-class Scripted(Policy):
-    """Plays a given sequence of actions ``[T, A]``, whatever it sees. Its memory is the step."""
-
-    actions: Float[Array, "T A"]
-
-    def init(self, spec: EnvSpec) -> Array:
-        """Step 0."""
-        return jnp.zeros((), jnp.int32)
-
-    def act(self, memory: Array, observation: Observation, key: PRNGKeyArray) -> tuple[Float[Array, " A"], Array]:
-        """The next action of the sequence."""
-        return self.actions[memory], memory + 1
 
 
 class Problem(Module):
