@@ -23,7 +23,7 @@ from diorama.evaluate.failures import (
 )
 from diorama.evaluate.failures.taxonomy import modes_of
 
-REPEATS = 60
+REPEATS = 40
 
 
 def scenarios(seed: int, count: int = 300) -> tuple[np.random.Generator, dict[str, np.ndarray]]:
@@ -38,8 +38,8 @@ def test_noise_slices_are_not_found() -> None:
     for seed in range(REPEATS):
         rng, factors = scenarios(seed)
         false += bool(find_slices(rng.uniform(size=300) < 0.3, factors, seed=seed, alpha=0.1))
-    # At a rate of 0.1 more than 13 of 60 have a probability below 0.001.
-    assert false <= 13
+    # At a rate of 0.1 more than 10 of 40 have a probability below 0.001.
+    assert false <= 10
 
 
 def test_planted_slices_are_found_and_named() -> None:
@@ -139,7 +139,7 @@ def test_the_taxonomy_names_what_pushing_ends_with() -> None:
     away = ended((60.0, 400.0), (100.0, 100.0), turned + 1.5)
     rotated = ended((256.0, 230.0), goal, turned + 0.6)
     unturned = ended((256.0, 230.0), goal, turned + 1.5)
-    beside = ended((330.0, 320.0), (330.0, 330.0), turned)
+    beside = ended((340.0, 190.0), (340.0, 200.0), turned)
     walls = ended((480.0, 300.0), (470.0, 300.0), turned)
     short = ended((256.0, 250.0), (250.0, 256.0), turned)
     endings = pushing_endings(episodes([away, rotated, unturned, beside, walls, short]))

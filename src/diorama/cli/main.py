@@ -9,6 +9,7 @@ from typing import Any
 from diorama import __version__
 from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
+from diorama.recipes import exam_requests as exam
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import rebuild_requests as rebuild
 from diorama.recipes import registry_requests as registry
@@ -47,6 +48,7 @@ _MODULES = {
         registry.Export: "export",
         registry.ImportWeights: "import_weights",
     },
+    "exam_verbs": {exam.Exploit: "exploit", exam.Failures: "failures"},
     "studio_verbs": {studio_requests.Studio: "studio"},
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from diorama.recipes import exam_requests as exam
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import rebuild_requests as rebuild
 from diorama.recipes import registry_requests as registry
@@ -39,6 +40,8 @@ WORK = {
     "train": requests.Train,
     "evaluate": requests.Evaluate,
     "audit": testing.Audit,
+    "exploit": exam.Exploit,
+    "failures": exam.Failures,
 }
 GROUPS = {
     "data": (

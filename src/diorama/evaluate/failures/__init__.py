@@ -8,9 +8,9 @@ from diorama.core.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "blind_spots": ("BlindSpot", "blind_spots", "replay_failures"),
+        "hidden": ("BlindSpot", "blind_spots", "replay_failures"),
         "clusters": ("Clusters", "adjusted_rand", "cluster"),
-        "page": ("page",),
+        "summary": ("page",),
         "pushing": ("PUSHING", "pushing_endings", "pushing_phases"),
         "records": ("Records",),
         "slices": ("Slice", "find_slices"),

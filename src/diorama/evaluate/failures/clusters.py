@@ -41,7 +41,7 @@ class Clusters:
 
 
 def cluster(features: np.ndarray, *, most: int = 6, least: int = 3, seed: int = 0) -> Clusters:
-    """Cluster rows ``[N, F]`` into the largest stable number of clusters up to ``most``, none smaller than ``least``.
+    """Cluster rows ``[N, F]`` into the most stable number of clusters up to ``most``, none smaller than ``least``.
 
     Raises `ConfigError` for features that are not finite or no matrix.
     """
@@ -56,7 +56,7 @@ def cluster(features: np.ndarray, *, most: int = 6, least: int = 3, seed: int = 
             continue
         indices = _resampled(rows, label, count, np.random.default_rng([seed, count]))
         tried[count] = float(indices.mean())
-        if tried[count] >= STABLE:
+        if tried[count] >= STABLE and (best.count == 1 or tried[count] > best.stability):
             best = Clusters(label, tried[count], *(float(q) for q in np.quantile(indices, (0.025, 0.975))), {})
     return Clusters(_by_size(best.label), best.stability, best.low, best.high, tried)
 
@@ -68,7 +68,7 @@ def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float:
     table = np.zeros((one.max(initial=0) + 1, two.max(initial=0) + 1))
     np.add.at(table, (one, two), 1)
     together, rows, columns = (_pairs(part).sum() for part in (table, table.sum(axis=1), table.sum(axis=0)))
-    total = _pairs(np.array(len(one)))
+    total = len(one) * (len(one) - 1) / 2
     expected = rows * columns / total if total else 0.0
     most = (rows + columns) / 2
     return 1.0 if most == expected else float((together - expected) / (most - expected))

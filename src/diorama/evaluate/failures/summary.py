@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from diorama.evaluate.failures.blind_spots import BlindSpot
 from diorama.evaluate.failures.clusters import Clusters
+from diorama.evaluate.failures.hidden import BlindSpot
 from diorama.evaluate.failures.records import Records
 from diorama.evaluate.failures.slices import Slice
 from diorama.evaluate.statistics.binomial import wilson
