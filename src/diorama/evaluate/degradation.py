@@ -55,7 +55,7 @@ class Decline:
 
     def success(self, x: np.ndarray | float) -> np.ndarray:
         """The expected success at x."""
-        return expit(self.intercept + self.slope * np.asarray(x, np.float64))
+        return np.asarray(expit(self.intercept + self.slope * np.asarray(x, np.float64)))
 
     def band(self, x: np.ndarray | float, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """The interval of the expected success at each x, pointwise."""
@@ -65,7 +65,7 @@ class Decline:
         half = stats.norm.isf((1 - checked_level(level)) / 2) * np.sqrt(
             c[0, 0] + 2 * place * c[0, 1] + place**2 * c[1, 1]
         )
-        return expit(middle - half), expit(middle + half)
+        return np.asarray(expit(middle - half)), np.asarray(expit(middle + half))
 
     def holds_until(self, floor: float, level: float = 0.95, reach: float = REACH) -> float:
         """Up to which x the lower end of the one-sided interval at ``level`` stays at or above ``floor``.

@@ -84,7 +84,7 @@ def explain(request: Failures, task: Task, policy: Actor, real: Episodes, worlds
     env = task.env()
     if not isinstance(env, HostEnv):
         raise ConfigError(f"Failures of {task.name!r} cannot be explained yet: its reality is no host world.")
-    scenario = scenario_of(real, env.spec.scenario.factors, failed)
+    scenario = scenario_of(real, list(env.spec.scenario.factors), failed)
     again = run_host(env, policy, seeds, length, scenario)
     endings = pushing_endings(again)
     groups = cluster(np.stack(list(endings.values()), axis=1))

@@ -104,7 +104,7 @@ def _heading(before: Seen, action: np.ndarray, after: Seen) -> np.ndarray:
 
 INVARIANTS = (
     Invariant("no motion without touch", "px", 8.0, _untouched, "object permanence: an untouched block stays"),
-    Invariant("no free energy", "px", 20.0, _free_energy, "the block moves no farther than it is driven"),
+    Invariant("no free energy", "px", 40.0, _free_energy, "the block moves no farther than it is driven"),
     Invariant("no penetration", "px", 32.0, _penetration, "agent and block do not overlap"),
     Invariant("on the table", "px", 110.0, _off_table, "the walls hold the block"),
     Invariant("a direction", "1", 0.2, _heading, "the block's heading has length 1"),
