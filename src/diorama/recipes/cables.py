@@ -4,6 +4,7 @@ The training split alone decides everything; some of its trajectories are held o
 in a folder, and used again.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from safetensors.numpy import save
 
 from diorama.core.artifact import named_arrays, read_arrays, restore_arrays
-from diorama.core.canonical import canonical, to_json
+from diorama.core.canonical import canonical, from_json, to_json
 from diorama.core.errors import DataError
 from diorama.core.files import write_atomically
 from diorama.envs.rope.cable import Cable, roll_out
@@ -82,6 +83,22 @@ def corrected(
 
     strand = _kept(folder / _STRAND, Strand.build(config.correct.hidden, config.correct.seed), trained)
     return Model(law.cable, strand, law.substeps)
+
+
+def kept_models(folder: Path, recording: Recording) -> dict[str, Model]:
+    """What `identified` and `corrected` left in ``folder`` for the training split ``recording``, by name.
+
+    Raises `DataError` where there is no cable in it.
+    """
+    told = folder / _CONFIG
+    if not told.exists() or not (folder / _CABLE).exists():
+        raise DataError(f"{folder} holds no identified cable; make one with benchmarks/rope/cables.py.")
+    config = from_json(CablesConfig, json.loads(told.read_text())["config"], str(told))
+    law = identified(config, recording, folder)
+    models = {"identified rod": law}
+    if (folder / _STRAND).exists():
+        models["identified rod + residual"] = corrected(config, recording, folder, law)
+    return models
 
 
 def _own(config: CablesConfig, recording: Recording, folder: Path) -> None:

@@ -23,7 +23,7 @@ class IdentifyConfig:
 
     frames: int = 50
     windows: int = 60
-    iterations: tuple[int, ...] = (12,)
+    iterations: tuple[int, ...] = (16,)
     substeps: int = 4
     every: int = 5
     unit_m: float = 0.01
@@ -56,12 +56,12 @@ class CorrectConfig:
     """
 
     hidden: tuple[int, ...] = (32, 32)
-    frames: tuple[int, ...] = (50, 100, 200)
-    updates: tuple[int, ...] = (300, 300, 150)
+    frames: tuple[int, ...] = (100,)
+    updates: tuple[int, ...] = (300,)
     batch: int = 32
     chunk: int = 25
     patience: int = 8
-    learning_rate: tuple[float, ...] = (3e-3, 2e-3, 1e-3)
+    learning_rate: tuple[float, ...] = (3e-3,)
     weight_decay: float = 1e-3
     gradient_norm: float = 1.0
     seed: int = 0
