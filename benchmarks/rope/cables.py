@@ -20,7 +20,7 @@ from diorama.cli.display import Display
 from diorama.core.errors import DioramaError
 from diorama.core.files import write_atomically
 from diorama.envs.rope import mocap
-from diorama.recipes.cables import Model, corrected, identified
+from diorama.recipes.cables import Model, corrected, identified, selection
 from diorama.recipes.cables_config import CablesConfig
 
 COLUMNS = ("coordinate", "l1", "euclidean", "coordinate_all", "l1_all", "euclidean_all")
@@ -90,7 +90,7 @@ def one_cable(arguments: argparse.Namespace, train: Path, evaluation: Path | Non
         models["identified rod + residual"] = both
     display.say(f"{recording.name}: made in {time.process_time() - begun:.0f} s of CPU")
     if arguments.look:
-        scored, split = recording.split(config.held_out, config.seed)[1], "held out"
+        scored, split = selection(config, recording)[1], "held out"
     elif scored is None:
         scored = mocap.read_recording(evaluation)
     rows = [row(recording.name, split, name, said, scored) for name, said in predictions(models, scored)]

@@ -49,10 +49,10 @@ def rod(bend: float, twist: float) -> Rod:
 def test_forces_are_those_of_the_rod(double, bend: float, twist: float, total: float) -> None:
     place, law, same = jnp.asarray(crooked()), cable(bend, twist), rod(bend, twist)
     turned = jnp.pad(jnp.cumsum(same.span), (1, 0)) * total / 0.8
-    force, _ = elastic_forces(same, place, turned, first_frames(place, False), same.rest_curvature)
+    force, _ = jax.jit(elastic_forces)(same, place, turned, first_frames(place, False), same.rest_curvature)
     still = jnp.zeros((3, VERTICES, 1))
     bent = jnp.zeros((3, VERTICES - 2, 1))
-    mine = acceleration(law, place.T[:, :, None], still, jnp.full(1, total), bent)[:, :, 0].T
+    mine = jax.jit(acceleration)(law, place.T[:, :, None], still, jnp.full(1, total), bent)[:, :, 0].T
     weight = jnp.array([[0.0, 0.0, -9.81]])
     np.testing.assert_allclose((mine - weight) * law.mass[:, None], force, atol=1e-10)
 

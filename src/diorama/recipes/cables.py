@@ -5,8 +5,10 @@ in a folder, and used again.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +29,7 @@ from diorama.recipes.cable_correction import corrector, train
 from diorama.recipes.cable_identification import batch_last, clamped, guess, identify, mounting
 from diorama.recipes.cables_config import CablesConfig
 
+Tree = TypeVar("Tree")
 _CABLE, _STRAND, _CONFIG = "cable.safetensors", "residual.safetensors", "config.json"
 
 
@@ -57,13 +60,18 @@ def _predict(model: Model, seen: jax.Array) -> jax.Array:
     return program(seen)
 
 
+def selection(config: CablesConfig, recording: Recording) -> tuple[Recording, Recording]:
+    """What is trained on, and what is held out of it: as many as the settings say, but at most a quarter."""
+    return recording.split(min(config.held_out, max(1, len(recording.trajectory) // 4)), config.seed)
+
+
 def identified(config: CablesConfig, recording: Recording, folder: Path, *, progress: Progress = silent) -> Model:
     """The law alone, from the training split ``recording``.
 
     What ``folder`` holds of an earlier call is used again. Raises `DataError` where it was made with other settings.
     """
     _own(config, recording, folder)
-    training = recording.split(config.held_out, config.seed)[0]
+    training = selection(config, recording)[0]
     bare = guess(recording.vertices.shape[2]).cable(mounting(training))
     cable = _kept(folder / _CABLE, bare, lambda: identify(config.identify, training, progress=progress))
     return Model(cable, None, config.identify.substeps)
@@ -74,7 +82,7 @@ def corrected(
 ) -> Model:
     """``law`` with a residual trained on the same split; a run that was stopped goes on from its last checkpoint."""
     _own(config, recording, folder)
-    training, held_out = recording.split(config.held_out, config.seed)
+    training, held_out = selection(config, recording)
 
     def trained() -> Strand:
         place = Checkpoints(folder / "checkpoints")
@@ -104,7 +112,7 @@ def kept_models(folder: Path, recording: Recording) -> dict[str, Model]:
 def _own(config: CablesConfig, recording: Recording, folder: Path) -> None:
     """Write the settings, or check that the folder was made with the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [int(number) for number in recording.trajectory]
+    names = [str(name) for name in recording.trajectory]
     told = canonical({"config": to_json(config), "cable": recording.name, "trajectories": names})
     path = folder / _CONFIG
     if path.exists() and path.read_text() != told:
@@ -112,7 +120,7 @@ def _own(config: CablesConfig, recording: Recording, folder: Path) -> None:
     write_atomically(path, told)
 
 
-def _kept(path: Path, template, make):
+def _kept(path: Path, template: Tree, make: Callable[[], Tree]) -> Tree:
     """What the file holds, in the shape of ``template``; what ``make`` makes, and a new file, where there is none."""
     if path.exists():
         return jax.tree.map(jnp.asarray, restore_arrays(template, read_arrays(path), str(path)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 
 from diorama.core.errors import DataError
 
@@ -30,7 +30,7 @@ class Recording:
     """Motions of one cable: ``vertices`` [N, T, V, 3] in metres, z up, at 100 Hz, and which trajectory each is."""
 
     name: str
-    trajectory: Int[np.ndarray, " N"]
+    trajectory: Shaped[np.ndarray, " N"]
     vertices: Float[np.ndarray, "N T V 3"]
 
     def only(self, index: np.ndarray | slice) -> "Recording":
