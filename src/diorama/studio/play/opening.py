@@ -24,7 +24,7 @@ def open_lobby(services: Services, config: PlayConfig, home: Path) -> Lobby:
 
     stalls = [
         Shelf(plain),
-        RunsStall(services.settings.runs, real),
+        RunsStall(services.book, services.settings.runs, real),
         RegistryStall(services.book, home / "worlds", real),
     ]
     library = Library(registry_shelves(services.book))

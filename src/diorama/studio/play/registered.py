@@ -71,10 +71,10 @@ def _offer(version: Version) -> Offer:
 
 @final
 class RunsStall(Stall):
-    """The learned worlds in folders of runs that the studio was started with."""
+    """The learned worlds in folders of runs that the studio was started with, but for those in the registry."""
 
-    def __init__(self, folders: Sequence[Path], real: Callable[[str], Loaded | None]) -> None:
-        self._folders, self._real = tuple(folders), real
+    def __init__(self, book: Book, folders: Sequence[Path], real: Callable[[str], Loaded | None]) -> None:
+        self._book, self._folders, self._real = book, tuple(folders), real
 
     def offers(self) -> Sequence[Offer]:
         """See `Stall`: what is there now."""
@@ -91,7 +91,8 @@ class RunsStall(Stall):
         for folder in (folder for folder in self._folders if folder.is_dir()):
             for run in [folder, *sorted(folder.iterdir())[:_DEPTH]]:
                 place = artifact_in(run) if run.is_dir() else None
-                if place is not None:
+                # A world that was registered is offered by the registry, once.
+                if place is not None and self._book.places.version_at(place) is None:
                     name = run.name if run == folder else f"{folder.name}/{run.name}"
                     # Not a world of ours, or one that is being written: no offer.
                     with contextlib.suppress(DataError):

@@ -59,7 +59,8 @@ class Session:
     def __init__(self, link: Link, lobby: Lobby, clock: Callable[[], float] = time.monotonic) -> None:
         self._link, self._config, self._clock = link, lobby.config, clock
         self._player, self._pace = Player(lobby), Pace(clock)
-        self._hands, self._echo = Hands(), (0, 0.0, 0.0)
+        self._hands, self._newest = Hands(), (0, 0.0, 0.0)
+        self._used: tuple[int, float, float] | None = None
         self._commands: asyncio.Queue[protocol.Message] = asyncio.Queue(_COMMANDS)
         self._unseen: deque[int] = deque(maxlen=self._config.in_flight)
         self._heard = self._acted = clock()
@@ -121,7 +122,7 @@ class Session:
         """The newest input replaces the last one; what was drawn makes room for the next frames."""
         self._late += self._fresh
         self._hands, self._fresh = message.hands, True
-        self._echo = (message.seq, message.sent, self._heard)
+        self._newest = (message.seq, message.sent, self._heard)
         while self._unseen and self._unseen[0] <= min(message.seen, self._frame):
             self._unseen.popleft()
         if not message.hands.off:
@@ -172,35 +173,39 @@ class Session:
             await self._say(each)
         if any(each["type"] == "opened" for each in told):
             self._unseen.clear()
-            await self._show(0.0, False)
+            await self._show(0.0)
         self._acted = self._clock()
         self._pace.set(self._player.period)
 
     async def _turn(self) -> None:
         """One step of the world, and its frame where the browser keeps up."""
         self._pace.tick()
-        begun, fresh, self._fresh = time.perf_counter(), self._fresh, False
-        told = await self._player.turn(self._hands)
+        begun, hands = time.perf_counter(), self._hands
+        if self._fresh:
+            # What comes in while the world steps is for the next step.
+            self._used, self._fresh = self._newest, False
+        told = await self._player.turn(hands)
         if len(self._unseen) < self._config.in_flight:
-            await self._show(time.perf_counter() - begun, fresh)
+            await self._show(time.perf_counter() - begun)
         else:
             self._skipped += 1
         for each in told:
             await self._say(each)
 
-    async def _show(self, spent: float, fresh: bool) -> None:
-        """Send the frame of now; ``spent``: what its step took [s], ``fresh``: whether it was the first of an input."""
+    async def _show(self, spent: float) -> None:
+        """Send the frame of now, with an echo of the newest input that it is the first to use; ``spent`` by its step."""
         begun = time.perf_counter()
         fields, pictures = await self._player.shown()
         self._frame += 1
         self._unseen.append(self._frame)
-        (seq, sent, heard), late, self._late = self._echo, self._late, 0
+        (used, self._used), (late, self._late) = (self._used, None), (self._late, 0)
+        echo = used and {"seq": used[0], "sent": used[1], "held": _ms(self._clock() - used[2])}
         message = {
             "type": "frame",
             "frame": self._frame,
             **fields,
             "pictures": [slot for slot, _ in pictures],
-            "echo": {"seq": seq, "sent": sent, "held": _ms(self._clock() - heard)} if fresh else None,
+            "echo": echo,
             "late": late,
             "skipped": self._skipped,
             "behind": self._pace.behind,

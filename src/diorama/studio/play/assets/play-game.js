@@ -25,7 +25,7 @@ async function list() {
   open.sort((a, b) => order[a.kind] - order[b.kind]);
   $("world").replaceChildren(...open.map((world) => new Option(world.title, world.id)));
   $("begin").disabled = !open.length;
-  say(open.length ? "" : "There is no world to tell from reality yet: `diorama fit DATA` makes one.");
+  say(open.length ? "" : "There is no world to tell from reality yet. To make one: diorama collect push-t --policy play --out data, then diorama fit data --out runs/world.");
 }
 
 async function begin() {

@@ -52,7 +52,7 @@ function arenaChanged() {
   fromChanged();
   const learned = worlds.some((world) => world.arena === arena && (world.kind === "learned" || world.kind === "hybrid"));
   $("hint").hidden = learned;
-  $("hint").textContent = learned ? "" : "No learned world of this kind is here yet. `diorama collect --env push-t` and `diorama fit DATA` make one; `diorama studio --help` says how to show it.";
+  $("hint").textContent = learned ? "" : "No learned world of this kind is here yet. To make one: diorama collect push-t --policy play --out data, then diorama fit data --out runs/world.";
 }
 
 function fromChanged() {
