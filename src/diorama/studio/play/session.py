@@ -174,7 +174,8 @@ class Session:
         if any(each["type"] == "opened" for each in told):
             self._unseen.clear()
             await self._show(0.0)
-        self._acted = self._clock()
+        # Loading may take longer than a browser may be silent.
+        self._heard = self._acted = self._clock()
         self._pace.set(self._player.period)
 
     async def _turn(self) -> None:
@@ -193,7 +194,7 @@ class Session:
             await self._say(each)
 
     async def _show(self, spent: float) -> None:
-        """Send the frame of now, with an echo of the newest input that it is the first to use; ``spent`` by its step."""
+        """Send the frame of now, and echo the newest input that it is the first to use; ``spent``: by its step [s]."""
         begun = time.perf_counter()
         fields, pictures = await self._player.shown()
         self._frame += 1
