@@ -34,7 +34,8 @@ class Episodes:
     ``cause``: why the episode ended: ``success``, ``ended`` (the world ended without) or ``time`` (no steps left).
     ``metrics``, ``factors``: name to float64 [N]; an entry of a vector factor is ``NAME.0``. ``trust``: float64 [N] in
     [0, 1], 1 is trusted, NaN unknown. ``wall_s``, ``device_s`` [s] and ``joules`` (NaN where unknown): the episode's
-    share of what its batch took. ``rates``: names of the metrics whose values are booleans.
+    share of what its batch took. ``rates``: names of the metrics whose values are booleans. ``energy_source``: what
+    counted the joules (`diorama.registry.energy`), or ``none``.
     """
 
     item: np.ndarray
@@ -52,6 +53,7 @@ class Episodes:
     joules: np.ndarray | None = None
     rates: tuple[str, ...] = ()
     judged: bool = True
+    energy_source: str = "none"
 
     def __post_init__(self) -> None:
         count = len(self.seed)
@@ -119,7 +121,7 @@ def to_parquet(episodes: Episodes) -> bytes:
     arrays = {name: _arrow(name, values) for name, values in episodes._columns().items()}
     if not episodes.judged:
         arrays["success"] = pa.nulls(len(episodes), pa.bool_())
-    notes = {"rates": sorted(episodes.rates), "judged": episodes.judged}
+    notes = {"rates": sorted(episodes.rates), "judged": episodes.judged, "energy_source": episodes.energy_source}
     table = pa.table(arrays).replace_schema_metadata({_NOTES: json.dumps(notes).encode()})
     held = io.BytesIO()
     pq.write_table(table, held, compression="zstd")
@@ -147,7 +149,8 @@ def read_episodes(source: Path | bytes) -> Episodes:
         for kind, prefix in (("metrics", METRIC), ("factors", FACTOR))
     }
     fixed = {name: columns[name] for name in _REQUIRED}
-    return Episodes(**fixed, **named, rates=tuple(notes.get("rates", ())), judged=notes.get("judged", True))
+    rates, source = tuple(notes.get("rates", ())), notes.get("energy_source", "none")
+    return Episodes(**fixed, **named, rates=rates, judged=notes.get("judged", True), energy_source=source)
 
 
 def texts(values: Sequence[str] | str, count: int) -> np.ndarray:

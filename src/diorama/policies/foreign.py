@@ -21,14 +21,16 @@ class Foreign(HostPolicy):
         batched: bool,
         convert: Convert,
         begin: Callable[[np.ndarray], Any] | None,
+        named: bool = False,
     ) -> None:
-        self.spec = spec
+        self.spec, self._named = spec, named
         self._function, self._batched, self._convert, self._begin = function, batched, convert, begin
 
     def init(self, spec: EnvSpec, seeds: np.ndarray) -> None:
         """Tell the callable that episodes begin. Raises `SpecError` where the world is not the one it was made for."""
-        for name, theirs in (("observation", spec.observation), ("action", spec.action)):
-            if theirs != getattr(self.spec, name):
+        checked = {"observation": spec.observation, "action": spec.action}
+        for name, theirs in checked.items():
+            if not (self._named and name == "observation") and theirs != getattr(self.spec, name):
                 raise SpecError(
                     f"This policy was made for another {name} than that of {spec.name!r}; give its own spec."
                 )
@@ -52,8 +54,10 @@ class Foreign(HostPolicy):
         return action.astype(self.spec.action.dtype), None
 
     def _answer(self, observation: dict[str, np.ndarray]) -> np.ndarray:
-        given = {name: self._convert(observation[name]) for name in self.spec.observation}
-        return to_numpy(self._function(next(iter(given.values())) if len(given) == 1 else given))
+        names = observation if self._named else self.spec.observation
+        given = {name: self._convert(observation[name]) for name in names}
+        alone = len(given) == 1 and not self._named
+        return to_numpy(self._function(next(iter(given.values())) if alone else given))
 
 
 def from_callable(
@@ -63,6 +67,7 @@ def from_callable(
     batched: bool,
     convert: Convert = np.asarray,
     begin: Callable[[np.ndarray], Any] | None = None,
+    named: bool = False,
 ) -> Foreign:
     """Any ``observation -> action`` as a `HostPolicy`, in the units and bounds of ``spec``.
 
@@ -74,8 +79,10 @@ def from_callable(
             ``[...] -> [A]``, and must not remember anything between calls.
         convert: makes the framework's tensor of a NumPy array, for example ``torch.from_numpy``.
         begin: called with the seeds [N] when episodes begin, for a callable that remembers or draws.
+        named: give a dict by name always, of whatever the world at hand shows; only the action must then fit ``spec``.
+            For a policy that is tested in several worlds of one task, some of which show more than others.
     """
-    return Foreign(function, spec, batched, convert, begin)
+    return Foreign(function, spec, batched, convert, begin, named)
 
 
 class Plain:

@@ -76,7 +76,7 @@ def find_task(name: str, images: bool = False) -> Task:
     if name.startswith("gym:"):
         return plain_task(name, lambda: _gymnasium(name, name.removeprefix("gym:")))
     if ".py:" in name:
-        factory = _load(name)
+        factory = load_attribute(name)
         return plain_task(name, lambda: _gymnasium(name, factory))
     raise ConfigError(f"No environment {name!r}; use one of {sorted(ENVIRONMENTS)}, gym:ID, or file.py:Class.")
 
@@ -100,10 +100,11 @@ def _checked(name: str, made: Any) -> gymnasium.Env:
     return made
 
 
-def _load(name: str) -> Callable[[], Any]:
+def load_attribute(name: str) -> Callable[..., Any]:
+    """What ``file.py:Name`` names; the file is run. Raises `ConfigError` where it cannot be, or holds no such name."""
     file, _, attribute = name.rpartition(":")
     if not Path(file).is_file():
-        raise ConfigError(f"There is no file {file}; name your environment as path/to/file.py:Class.")
+        raise ConfigError(f"There is no file {file}; name what is in it as path/to/file.py:Class.")
     # Dataclasses look their module up by its name, which must not shadow an installed one.
     spec = importlib.util.spec_from_file_location(f"diorama_user_{Path(file).stem}", file)
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -114,7 +115,7 @@ def _load(name: str) -> Callable[[], Any]:
         place = f"{line.filename}, line {line.lineno}"
         raise ConfigError(f"{file} cannot be loaded ({type(error).__name__}: {error}; {place}); mend it.") from error
     if not callable(found := vars(module).get(attribute)):
-        raise ConfigError(f"{file} has no {attribute!r}; name a Gymnasium class or a function that makes one.")
+        raise ConfigError(f"{file} has no {attribute!r}; name a class or a function of it.")
     return found
 
 

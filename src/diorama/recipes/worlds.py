@@ -5,6 +5,7 @@ begins at reality's first observation. Reward, end and success are functions of 
 in a learned world they judge imagined observations.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 from diorama.core import Env, EnvSpec, HostEnv, WorldModel
 from diorama.core.artifact import DESCRIPTION, WEIGHTS, read_description
-from diorama.core.canonical import canonical
+from diorama.core.canonical import canonical, digest
 from diorama.core.errors import ConfigError, DataError
 from diorama.core.files import write_atomically
 from diorama.imagine.host_world import HostImagined, Rules
@@ -40,12 +41,16 @@ class World:
     ``name``: as it was asked for. ``kind``: ``real`` for what stands for reality. ``family``: what tells its structure
     from that of others, such as ``mujoco`` or ``learned/diffusion``; two worlds of one family are likely to err alike.
     ``version``: id in the registry, None without one. ``ignores``: factors of variation that cannot be told to it.
+    ``address``: a word by which `find_world` finds it in any process of this machine, without a registry. ``digest``:
+    of everything that makes this world but the code of Diorama.
     """
 
     name: str
     env: Env | HostEnv
     kind: Kind
     family: str
+    address: str
+    digest: str
     version: str | None = None
     ignores: tuple[str, ...] = ()
 
@@ -89,7 +94,8 @@ def save_physics(folder: Path, world: str, parameters: Mapping[str, float]) -> P
 def _real(task: Task, book: Book | None) -> World:
     env = task.env()
     version = None if book is None else describing.reality_id(book, task.name, env)
-    return World(task.name, env, "real", f"physics/{env.spec.name}", version)
+    family = f"physics/{env.spec.name}"
+    return World(task.name, env, "real", family, task.name, digest([task.name, "reality"]), version)
 
 
 def _physics(task: Task, name: str, called: str, found: Mapping[str, float], book: Book | None) -> World:
@@ -98,7 +104,12 @@ def _physics(task: Task, name: str, called: str, found: Mapping[str, float], boo
     version = None
     if book is not None:
         version = book.registry.register(describing.physics_manifest(task.name, called, physics.family, found, env)).id
-    return World(name, env, "physics", f"physics/{physics.family}", version, _unheard(env.spec, task.env().spec))
+    address = called
+    if found:
+        made = digest([called, dict(found)])
+        address = str(save_physics(cache("worlds") / made, called, found))
+    family, identity = f"physics/{physics.family}", digest([task.name, called, dict(found)])
+    return World(name, env, "physics", family, address, identity, version, _unheard(env.spec, task.env().spec))
 
 
 def _calibrated(task: Task, name: str, book: Book | None) -> World:
@@ -119,7 +130,8 @@ def _learned(task: Task, name: str, place: Path, book: Book | None, version: str
     tags = describing.tags(read_description(place))
     kind = "hybrid" if _HYBRID in tags else "learned"
     deaf = tuple(sorted(set(origin.spec.scenario.factors) - set(task.obeyed)))
-    return World(name, env, kind, "/".join(tags), version, deaf)
+    address = str(place.resolve())
+    return World(name, env, kind, "/".join(tags), address, artifact_digest(place), version, deaf)
 
 
 def _rules(task: Task, model: WorldModel) -> Rules | None:
@@ -141,7 +153,7 @@ def _registered(task: Task, name: str, book: Book) -> World:
     if "world" in found.fields:
         parameters = found.fields.get("parameters", {})
         return _same(found, _physics(task, name, found.fields["world"], parameters, book))
-    place = unpacked(book, found.id, _cache() / found.id)
+    place = unpacked(book, found.id, cache("worlds") / found.id)
     return _learned(task, name, place, book, found.id)
 
 
@@ -152,6 +164,11 @@ def _same(asked: Version, made: World) -> World:
             f"{asked.name} ({asked.id[:12]}) was made by other code; only today's can be run, so name the world."
         )
     return made
+
+
+def artifact_digest(place: Path) -> str:
+    """The identity of an artifact: of its weights and its description."""
+    return digest([hashlib.sha256((place / name).read_bytes()).hexdigest() for name in (DESCRIPTION, WEIGHTS)])
 
 
 def _artifact(path: Path) -> Path | None:
@@ -168,10 +185,10 @@ def _unknown(task: Task, name: str, why: str) -> str:
     return f"No world is called {name!r}; {task.name!r} knows {known}, run folders of `diorama fit`, and {why}."
 
 
-def _cache() -> Path:
+def cache(kind: str) -> Path:
     """Where artifacts of the registry are unpacked to be run; each is named by its id and may be removed."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "diorama" / "worlds"
+    return Path(home) / "diorama" / kind
 
 
 def describe(world: World) -> dict[str, Any]:
