@@ -1,5 +1,9 @@
-"""Build, save and load models: the kinds of model that an artifact may hold."""
+"""Build, save and load models: the kinds of model that an artifact may hold.
 
+``builders``: the kinds that are known; `BUILDERS` are those that need nothing beyond this package.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +20,27 @@ BUILDERS = {
     "rssm": Builder(RSSMConfig, RSSM.build),
 }
 """Kind to its builder. A new kind of model is a new entry."""
+Builders = Mapping[str, Builder]
 
 
-def build(config: Any, spec: EnvSpec, seed: int = 0) -> WorldModel:
+def build(config: Any, spec: EnvSpec, seed: int = 0, builders: Builders = BUILDERS) -> WorldModel:
     """An untrained model. Raises `ConfigError` where no kind of model has such a configuration."""
-    return BUILDERS[kind_of(config)].build(config, spec, seed)
+    return builders[kind_of(config, builders)].build(config, spec, seed)
 
 
-def save(folder: str | Path, model: WorldModel, config: Any) -> Path:
+def save(folder: str | Path, model: WorldModel, config: Any, builders: Builders = BUILDERS) -> Path:
     """Write a model and its configuration as an artifact."""
-    return save_artifact(folder, model, kind=kind_of(config), config=config, spec=model.spec)
+    return save_artifact(folder, model, kind=kind_of(config, builders), config=config, spec=model.spec)
 
 
-def load(folder: str | Path) -> WorldModel:
+def load(folder: str | Path, builders: Builders = BUILDERS) -> WorldModel:
     """Read a model; see `load_artifact` for the errors."""
-    return load_artifact(folder, BUILDERS)
+    return load_artifact(folder, builders)
 
 
-def kind_of(config: Any) -> str:
+def kind_of(config: Any, builders: Builders = BUILDERS) -> str:
     """The kind whose configuration this is."""
-    for kind, builder in BUILDERS.items():
+    for kind, builder in builders.items():
         if type(config) is builder.config:
             return kind
-    raise ConfigError(f"{type(config).__name__} configures no model; use one of {sorted(BUILDERS)}.")
+    raise ConfigError(f"{type(config).__name__} configures no model; use one of {sorted(builders)}.")

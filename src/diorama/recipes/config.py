@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import DiffusionConfig
+from diorama.models.residual.config import ResidualConfig
 from diorama.models.rssm.config import RSSMConfig
 from diorama.policies.config import ActorConfig
 
-ModelConfig = EnsembleConfig | RSSMConfig | DiffusionConfig
+ModelConfig = EnsembleConfig | RSSMConfig | DiffusionConfig | ResidualConfig
 """Any world model's configuration: its class says which model it is."""
 
 

@@ -20,12 +20,13 @@ from diorama.imagine import Imagined, Through, as_env
 from diorama.imagine.world import Reward
 from diorama.learn import Checkpoints, Report, fit, train_first_order
 from diorama.learn.worlds import Fixed, Hypotheses, Worlds
-from diorama.models import Ensemble, build
-from diorama.models import load as load_model
-from diorama.models import save as save_model
+from diorama.models import Ensemble
 from diorama.policies import Actor, Critic, Likeliest
 from diorama.policies import load as load_policy
 from diorama.policies import save as save_policy
+from diorama.recipes.any_model import build
+from diorama.recipes.any_model import load as load_model
+from diorama.recipes.any_model import save as save_model
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.matching import check_match, check_visible
 from diorama.recipes.modelling import affordable, modelled

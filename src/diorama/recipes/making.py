@@ -19,10 +19,10 @@ from diorama.data import Dataset
 from diorama.data.identity import merkle_root
 from diorama.evaluate import Evaluation
 from diorama.imagine import Imagined
-from diorama.models import load as load_model
-from diorama.models.artifact import kind_of
 from diorama.policies import Actor
 from diorama.recipes import describing, scoring
+from diorama.recipes.any_model import BUILDERS, kind_of
+from diorama.recipes.any_model import load as load_model
 from diorama.recipes.book import Book, open_book
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.describing import family

@@ -8,6 +8,7 @@ from diorama.core.errors import ConfigError
 from diorama.core.spec import ArraySpec, EnvSpec
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import PICTURE_NETWORKS, STATE_NETWORKS, DiffusionConfig
+from diorama.models.residual.config import ResidualConfig
 from diorama.recipes.config import ModelConfig
 
 PICTURE_MEMORY = 64 * 1024**2
@@ -29,7 +30,7 @@ def modelled(spec: EnvSpec, names: tuple[str, ...], model: ModelConfig | None = 
     pictures = [name for name in chosen if is_picture(spec.observation[name])]
     if odd := sorted(set(chosen) - {*vectors, *pictures}):
         raise ConfigError(f"{odd} are neither floating point nor pictures (uint8 [H, W, C]); leave them out.")
-    if isinstance(model, EnsembleConfig):
+    if isinstance(model, EnsembleConfig | ResidualConfig):
         _check_ensemble(pictures)
     if isinstance(model, DiffusionConfig):
         _check_diffusion(model, vectors, pictures)
@@ -60,8 +61,8 @@ def affordable(spec: EnvSpec, steps: int, most: int) -> int:
 def _by_default(spec: EnvSpec, model: ModelConfig) -> tuple[str, ...]:
     vectors = [name for name, array in spec.observation.items() if is_vector(array) and len(array.shape) == 1]
     pictures = pictures_of(spec)
-    if isinstance(model, EnsembleConfig):
-        needed = "a vector of floating point; the ensemble needs one, an rssm and a diffusion model can take pictures"
+    if isinstance(model, EnsembleConfig | ResidualConfig):
+        needed = "a vector of floating point; this model needs one, an rssm and a diffusion model can take pictures"
         return _some(vectors, spec, needed)
     if isinstance(model, DiffusionConfig) and (model.latent or model.network in PICTURE_NETWORKS):
         what = "a tokenizer" if model.latent else f"the network {model.network!r}"
@@ -80,7 +81,7 @@ def _some(names: list[str], spec: EnvSpec, needed: str) -> tuple[str, ...]:
 def _check_ensemble(pictures: list[str]) -> None:
     if pictures:
         raise ConfigError(
-            f"The ensemble takes vectors, and {pictures} are pictures; "
+            f"An ensemble or a hybrid takes vectors, and {pictures} are pictures; "
             "leave them out, or fit an rssm or a diffusion model."
         )
 

@@ -10,6 +10,7 @@ from diorama.core.spec import EnvSpec
 from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import PICTURE_NETWORKS, DiffusionConfig
+from diorama.models.residual.config import ResidualConfig
 from diorama.models.rssm.config import RSSMConfig
 from diorama.models.tokenizer.config import TokenizerConfig
 from diorama.nn.planar_frame import Place, PlanarFrame
@@ -17,6 +18,8 @@ from diorama.policies.config import ActorConfig
 from diorama.recipes.config import ModelConfig, PolicyConfig, WorldConfig
 from diorama.recipes.modelling import affordable, modelled, pictures_of
 
+QUASI_STATIC = "push-t-quasistatic"
+"""The name of the physics in a hybrid's configuration."""
 FIT_UPDATES = {"nano": 3000, "xs": 5000, "s": 8000, "m": 30_000, "l": 100_000}
 POLICY_UPDATES = {"nano": 2000, "xs": 3000, "s": 4000, "m": 8000, "l": 20_000}
 WORLDS = {"nano": 64, "xs": 64, "s": 128, "m": 256, "l": 1024}
@@ -48,6 +51,7 @@ def _by_size(*rates: float) -> dict[str, float]:
 _FLAT = _by_size(2e-3, 2e-3, 2e-3, 2e-3, 2e-3)
 HABITS = {
     "ensemble": Habit(_FLAT, window=4, batch=256, chunk=100, held_out=4096),
+    "hybrid": Habit(_FLAT, window=1, batch=256, chunk=100, held_out=4096),
     "rssm": Habit(_by_size(2e-3, 1e-3, 1e-3, 3e-4, 1e-4), window=16, batch=16, chunk=50, held_out=128),
     "diffusion": Habit(_by_size(2e-3, 1e-3, 1e-3, 5e-4, 3e-4), 4, batch=128, chunk=100, held_out=1024, average=0.999),
 }
@@ -123,7 +127,7 @@ def world_config(
     window: int | None = None,
     spec: EnvSpec | None = None,
 ) -> WorldConfig:
-    """How a world of this size is learned by this kind of ``model``: ``ensemble``, ``rssm`` or ``diffusion``.
+    """How a world of this size is learned by this kind of ``model``: ``ensemble``, ``rssm``, ``diffusion``, ``hybrid``.
 
     ``network``: that of a diffusion model, "" for its first. ``latent``, ``discrete``: see `model_config`. ``window``:
     steps of a training window, by default the kind's. A ``structure`` counts where its own observations are the ones to
@@ -186,6 +190,12 @@ def model_config(
         return RSSMConfig(size, discrete=discrete)
     if discrete:
         raise ConfigError("The ensemble takes actions as numbers; for choices fit an rssm or a diffusion model.")
+    if model == "hybrid":
+        if frame is None:
+            raise ConfigError(
+                "A hybrid needs a physics, and there is one for Push-T with 'features'; fit another model."
+            )
+        return ResidualConfig(size, QUASI_STATIC, frame)
     return EnsembleConfig(size, frame)
 
 

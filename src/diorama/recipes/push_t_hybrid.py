@@ -9,10 +9,7 @@ from diorama.envs.pusht.interface import Absolute, Interface, Relative
 from diorama.envs.pusht_quasistatic import Parameters, QuasiStaticPushT
 from diorama.models.artifact import BUILDERS
 from diorama.models.residual import Residual, ResidualConfig, Simulated, residual_builder
-from diorama.recipes.presets import PUSH_T
-
-QUASI_STATIC = "push-t-quasistatic"
-"""The name of the physics in a hybrid's configuration."""
+from diorama.recipes.presets import PUSH_T, QUASI_STATIC
 
 
 def hybrid_config(size: str = "s") -> ResidualConfig:

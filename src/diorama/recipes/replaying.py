@@ -17,9 +17,9 @@ from diorama.data import Dataset
 from diorama.data.trajectories import SCENARIO
 from diorama.evaluate import Evaluation, episode_return, evaluate
 from diorama.imagine import as_env
-from diorama.models import load as load_model
 from diorama.policies import load as load_policy
 from diorama.recipes import describing
+from diorama.recipes.any_model import load as load_model
 from diorama.recipes.book import Book
 from diorama.recipes.describing import family
 from diorama.recipes.making import unpacked

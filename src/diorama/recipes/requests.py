@@ -12,7 +12,7 @@ from diorama.recipes.where import Where
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
 Play = Literal["random", "play", "demonstrations"]
-Model = Literal["ensemble", "rssm", "diffusion"]
+Model = Literal["ensemble", "rssm", "diffusion", "hybrid"]
 Network = Literal["mlp", "transformer", "reader", "unet", "patches"]
 At = Annotated[Where, arg(name="")]
 _SEEDS = 2**32
@@ -81,7 +81,8 @@ class Fit:
     """Seed of the initial weights and of the batches."""
     model: Model = "ensemble"
     """What to learn: an ensemble of networks (vectors), a recurrent state-space model (any mix of vectors and
-    pictures), or a diffusion model (vectors, or pictures)."""
+    pictures), a diffusion model (vectors, or pictures), or a hybrid (Push-T's quasi-static physics and what it gets
+    wrong)."""
     network: Network | None = None
     """Network of the diffusion model: mlp (default), transformer or reader for vectors, unet (default) or patches for
     pictures."""
@@ -95,7 +96,7 @@ class Fit:
     updates: int | None = None
     """Gradient updates. Default: by size."""
     window: int | None = None
-    """Steps of a training window. Default: by model (ensemble 4, rssm 16, diffusion 4)."""
+    """Steps of a training window. Default: by model (ensemble 4, rssm 16, diffusion 4, hybrid 1)."""
     name: str | None = None
     """Name of its family in the registry. Default: by world and folder."""
     at: At = Where()

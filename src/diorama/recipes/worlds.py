@@ -20,11 +20,11 @@ from diorama.core.errors import ConfigError, DataError
 from diorama.core.files import write_atomically
 from diorama.imagine.host_world import HostImagined, Rules
 from diorama.recipes import describing
+from diorama.recipes.any_model import load as load_model
 from diorama.recipes.book import Book
 from diorama.recipes.loop import WORLD
 from diorama.recipes.making import unpacked
 from diorama.recipes.matching import check_match
-from diorama.recipes.push_t_hybrid import load_hybrid
 from diorama.recipes.tasks import Physics, Task, find_task, reward_for
 from diorama.registry.records import Version
 
@@ -120,7 +120,7 @@ def _calibrated(task: Task, name: str, book: Book | None) -> World:
 
 
 def _learned(task: Task, name: str, place: Path, book: Book | None, version: str | None = None) -> World:
-    model, origin = load_hybrid(place), task.env()
+    model, origin = load_model(place), task.env()
     check_match("The world", model.spec, origin.spec)
     env = HostImagined(model, origin, _rules(task, model), name=f"imagined {model.spec.name}")
     if book is not None and version is None:
