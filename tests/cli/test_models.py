@@ -76,7 +76,7 @@ def test_pictures_are_fitted_and_no_policy_is_trained_on_them(tmp_path, filmed, 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--observations camera", "An ensemble or a hybrid takes vectors, and ['camera'] are pictures; leave them out, or fit"),
+        ("--observations camera", "hybrid takes vectors, and ['camera'] are pictures; leave them out, or fit"),
         ("--model diffusion --observations camera place", "name ['place'] or ['camera'] alone, or fit an rssm"),
         (
             "--model diffusion --network unet --observations place",

@@ -1,0 +1,232 @@
+"""Does a world rank policies as reality does: bias, correlations, rank violations and agreement, with intervals.
+
+Run: ``python benchmarks/ranking/run.py --out ranking`` (``--size nano``: a few minutes). The same command goes on where
+it was stopped, and does nothing twice. Reality is gym-pusht at 5 Hz with relative actions, in episodes of 100 steps.
+Worlds are fitted to, and physics identified from, 120 episodes of scripted play and 32 of scripted demonstrations.
+Policies come from families: random, scripted, behaviour cloning at five numbers of demonstrations, the best clone with
+noise, first-order and PPO checkpoints trained in one of the worlds, planners in one of them. Each plays the same 100
+seeds from 400000 in every world and in reality.
+
+Rows: each world, and ``mean of the worlds``; for policies optimised in no world (``independent``), for all that were
+not optimised in the world that ranks (``not its own``), and for those that were (``its own``). The score is the best
+clipped coverage; the success rate (coverage beyond 95 %) is a second table. Intervals: 95 %, two-level bootstrap over
+policies and starts.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+from dataclasses import asdict
+
+import making
+import numpy as np
+from settings import FIRST_SEED, SETTINGS, Settings
+
+from diorama.core.canonical import canonical
+from diorama.core.files import write_atomically
+from diorama.evaluate.executors import find_place
+from diorama.evaluate.records import Episodes, join, read_episodes, write_episodes
+from diorama.evaluate.running import Store, run_items
+from diorama.evaluate.statistics import Estimate, ranking_study
+from diorama.recipes.candidates import Candidate, find_candidate
+from diorama.recipes.evaluating import Item, Plan, items_of, run_item
+from diorama.recipes.tasks import Task, find_task
+from diorama.recipes.worlds import World, find_world
+
+REALITY, MEAN = "push-t", "mean of the worlds"
+SCORES = {"coverage": "best clipped coverage", "success": "success (coverage > 95 %)"}
+MEASURES = ("bias", "pearson", "spearman", "mmrv", "agreement")
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+def prepared(task: Task, settings: Settings, out: pathlib.Path) -> tuple[list[Candidate], list[World], dict[str, str]]:
+    """Data, worlds and policies; and for each policy that was optimised in a world, that world's name."""
+    data = making.collected(task, settings, out)
+    say("data collected")
+    places = making.worlds(data, settings, out / "worlds", say)
+    clones = making.cloned(data, settings, out / "policies", say)
+    trained = making.optimised(data, settings, out / "policies", say)
+    addresses = clones | {name: place for name, (place, _) in trained.items()}
+    worlds = [find_world(task, REALITY), *(named(find_world(task, place), name) for name, place in places.items())]
+    found = [named(find_candidate(task, place), name) for name, place in addresses.items()]
+    by_name = {each.name: each for each in [*found, *worlds]}
+    best = f"bc-{max(settings.cloned)}"
+    file = f"{HERE / 'policies.py'}"
+    written = {
+        f"{best} with noise {level:g}": f"{file}:mixed(policy='{addresses[best]}', level={level}, "
+        f"of='{by_name[best].digest}')"
+        for level in settings.mixed
+    }
+    own = {name: world for name, (_, world) in trained.items()}
+    for samples in settings.planners:
+        name = f"planner-{samples} in ensemble"
+        world = by_name["ensemble"]
+        written[name] = f"{file}:planner(world='{places['ensemble']}', samples={samples}, of='{world.digest}')"
+        own[name] = "ensemble"
+    written |= {"random": "random"}
+    # What is slow comes last, so that an interrupted study has ranked the rest.
+    written |= {"scripted play": "play"} if settings.shaky else {}
+    written |= {
+        f"demonstrations with noise {level:g}": f"{file}:demonstrator(level={level})" for level in settings.shaky
+    }
+    found += [named(find_candidate(task, word), name) for name, word in written.items()]
+    return found, worlds, own
+
+
+def named(made: Candidate | World, name: str) -> Candidate | World:
+    """The same under the study's name."""
+    return type(made)(**{**vars(made), "name": name})
+
+
+def evaluated(
+    items: dict[tuple[str, str], list[Item]], policies: list[str], worlds: list[str], store: Store
+) -> tuple[Episodes, list[str]]:
+    """The episodes of every policy that is finished in all worlds, and the names of these policies."""
+    done = [
+        policy for policy in policies if all(store.has(item.key) for world in worlds for item in items[policy, world])
+    ]
+    parts = []
+    for policy in done:
+        for world in worlds:
+            read = join(read_episodes(store.get(item.key)) for item in items[policy, world])
+            parts.append(renamed(read, policy, world))
+    return join(parts), done
+
+
+def renamed(episodes: Episodes, policy: str, world: str) -> Episodes:
+    """The table with the study's names in it."""
+    count = len(episodes)
+    columns = {"policy": np.full(count, policy, object), "world": np.full(count, world, object)}
+    return type(episodes)(**{**vars(episodes), **columns})
+
+
+def matrix(episodes: Episodes, policies: list[str], world: str, metric: str) -> np.ndarray:
+    """Scores [P, E] of these policies in a world, in the order of the seeds."""
+    rows = []
+    for policy in policies:
+        part = episodes.of(policy, world)
+        rows.append(part.metrics[metric][np.argsort(part.seed)])
+    return np.stack(rows)
+
+
+def studied(episodes: Episodes, policies: list[str], worlds: list[str], own: dict[str, str], metric: str) -> list[dict]:
+    """A row for each world and each group of policies."""
+    free = [name for name in policies if name not in own]
+    real = {name: matrix(episodes, [name], REALITY, metric)[0] for name in policies}
+    seen = {world: {name: matrix(episodes, [name], world, metric)[0] for name in policies} for world in worlds}
+    seen[MEAN] = {name: np.mean([seen[world][name] for world in worlds], axis=0) for name in policies}
+    rows = []
+    for world in [*worlds, MEAN]:
+        groups = {"independent": free}
+        if world != MEAN:
+            groups["not its own"] = [name for name in policies if own.get(name) != world]
+            groups["its own"] = [name for name in policies if own.get(name) == world]
+        else:
+            groups["all"] = policies
+        for group, names in groups.items():
+            if len(names) > 1:
+                pair = (np.stack([side[name] for name in names]) for side in (real, seen[world]))
+                rows.append(row(world, group, names, *pair))
+    return rows
+
+
+def row(world: str, group: str, names: list[str], real: np.ndarray, imagined: np.ndarray) -> dict:
+    """The measures of one world on one group of policies."""
+    found = ranking_study(real, imagined, resamples=4000, seed=0)
+    return {
+        "world": world,
+        "group": group,
+        "policies": len(names),
+        "episodes": real.shape[1],
+        **{name: asdict(found[name]) for name in MEASURES},
+    }
+
+
+def scores(episodes: Episodes, policies: list[str], worlds: list[str]) -> list[dict]:
+    """The mean score of each policy in each world."""
+    return [
+        {"policy": policy}
+        | {world: float(matrix(episodes, [policy], world, SCORES["coverage"]).mean()) for world in worlds}
+        | {f"success in {REALITY}": float(matrix(episodes, [policy], REALITY, SCORES["success"]).mean())}
+        for policy in policies
+    ]
+
+
+def bars(rows: list[dict]) -> dict[str, bool]:
+    """The issue's bars on independent policies, by coverage."""
+    free = {row["world"]: row for row in rows if row["group"] == "independent"}
+    members = [row for world, row in free.items() if world != MEAN]
+    found = {}
+    if "diffusion" in free:
+        found["diffusion: r at least 0.9"] = free["diffusion"]["pearson"]["value"] >= 0.9
+        found["diffusion: MMRV at most 0.05"] = free["diffusion"]["mmrv"]["value"] <= 0.05
+    best_r = max(row["pearson"]["value"] for row in members)
+    best_mmrv = min(row["mmrv"]["value"] for row in members)
+    found["mean of the worlds: r no worse than the best member's"] = free[MEAN]["pearson"]["value"] >= best_r
+    found["mean of the worlds: MMRV no worse than the best member's"] = free[MEAN]["mmrv"]["value"] <= best_mmrv
+    return found
+
+
+def table(rows: list[dict]) -> str:
+    """The rows as Markdown."""
+    lines = ["| world | policies | " + " | ".join(MEASURES) + " |", "|---|---|" + "---|" * len(MEASURES)]
+    for each in rows:
+        cells = [cell(Estimate(**each[name])) for name in MEASURES]
+        lines.append(f"| {each['world']} | {each['group']}, {each['policies']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(estimate: Estimate) -> str:
+    """A figure and its interval."""
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def main() -> None:
+    """Make, evaluate, compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--size", choices=sorted(SETTINGS), default="full")
+    parser.add_argument("--executor", default="processes:2")
+    parser.add_argument("--only", choices=("prepare", "report"), help="stop after, or begin with, this")
+    arguments = parser.parse_args()
+    task, settings, out = find_task("push-t"), SETTINGS[arguments.size], arguments.out.resolve()
+    policies, worlds, own = prepared(task, settings, out)
+    plan = Plan(tuple(range(FIRST_SEED, FIRST_SEED + settings.episodes)), settings.length, {}, settings.batch)
+    items, store = items_of(task, policies, worlds, plan), Store(out / "items")
+    names, places = [each.name for each in policies], [each.name for each in worlds]
+    if arguments.only == "prepare":
+        return
+    if arguments.only != "report":
+        texts = {item.key: canonical(item) for part in items.values() for item in part}
+        run_items(
+            texts, run_item, find_place(arguments.executor), store, told=lambda done, of: say(f"items {done}/{of}")
+        )
+    episodes, done = evaluated(items, names, places, store)
+    write_episodes(out / "episodes.parquet", episodes)
+    imagined = [name for name in places if name != REALITY]
+    rows = {name: studied(episodes, done, imagined, own, metric) for name, metric in SCORES.items()}
+    result = {
+        "settings": asdict(settings),
+        "first_seed": FIRST_SEED,
+        "policies": done,
+        "left_out": [name for name in names if name not in done],
+        "optimised_in": {name: own[name] for name in done if name in own},
+        "scores": scores(episodes, done, places),
+        "rows": rows,
+        "bars": bars(rows["coverage"]),
+    }
+    write_atomically(out / "ranking.json", canonical(json.loads(json.dumps(result))) + "\n")
+    sys.stdout.write("".join(f"{name}\n\n{table(part)}\n" for name, part in rows.items()))
+    sys.stdout.write("".join(f"{name}: {'yes' if held else 'NO'}\n" for name, held in result["bars"].items()))
+
+
+if __name__ == "__main__":
+    main()
