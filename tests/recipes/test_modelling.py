@@ -74,7 +74,7 @@ def test_what_a_model_does_not_take_is_refused(spec, names, model, sentence) -> 
 
 
 def test_the_command_line_knows_every_model_and_network() -> None:
-    assert sorted(get_args(requests.Model)) == sorted(BUILDERS) == sorted(HABITS)
+    assert sorted(get_args(requests.Model)) == sorted({*BUILDERS, "hybrid"}) == sorted(HABITS)
     assert set(get_args(requests.Network)) == {*STATE_NETWORKS, *PICTURE_NETWORKS}
     assert set(PICTURE_HABITS) == set(HABITS) - {"ensemble"}
 
@@ -114,7 +114,7 @@ def test_pictures_are_drawn_a_few_at_a_time(model) -> None:
 
 
 def test_a_model_or_a_network_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"'gru' is unknown; choose one of \['diffusion', 'ensemble', 'rssm'\]"):
+    with pytest.raises(ConfigError, match=r"'gru' is unknown; choose one of .*'hybrid', 'rssm'\]"):
         world_config("s", 0, model="gru")
     with pytest.raises(ConfigError, match="leave 'mlp' out or fit a diffusion model"):
         world_config("s", 0, model="rssm", network="mlp")
@@ -124,3 +124,16 @@ def test_an_actor_sees_no_pictures() -> None:
     check_visible(BLIND)
     with pytest.raises(SpecError, match=r"sees vectors, and 'arm' shows the pictures \['left', 'right'\]; fit a world"):
         check_visible(ARM)
+
+
+def test_a_hybrid_is_a_choice_where_there_is_a_physics() -> None:
+    from diorama.envs.pusht import PushT, Relative
+    from diorama.recipes.any_model import build, kind_of
+    from diorama.recipes.presets import PUSH_T, world_config
+
+    spec = PushT(Relative(), ("features",)).spec
+    config = world_config("nano", 0, structure=PUSH_T, model="hybrid", spec=spec)
+    assert kind_of(config.model) == "residual" and config.window == 1
+    assert type(build(config.model, spec, 0)).__name__ == "Residual"
+    with pytest.raises(ConfigError, match="A hybrid needs a physics"):
+        world_config("nano", 0, model="hybrid")
