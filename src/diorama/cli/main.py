@@ -9,6 +9,7 @@ from typing import Any
 from diorama import __version__
 from diorama.cli.parsing import parse
 from diorama.core.errors import DioramaError
+from diorama.recipes import evaluation_requests as evaluation
 from diorama.recipes import exam_requests as exam
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import rebuild_requests as rebuild
@@ -50,6 +51,7 @@ _MODULES = {
     },
     "exam_verbs": {exam.Exploit: "exploit", exam.Failures: "failures"},
     "studio_verbs": {studio_requests.Studio: "studio"},
+    "evaluation_verbs": {evaluation.Scenarios: "draw_scenarios", evaluation.Protocol: "fix_protocol"},
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},
     "rebuild_verbs": {rebuild.Patch: "patch", rebuild.Rebuild: "rebuild", rebuild.Replay: "replay"},

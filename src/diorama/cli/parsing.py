@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from diorama.recipes import evaluation_requests as evaluation
 from diorama.recipes import exam_requests as exam
 from diorama.recipes import ledger_requests as ledger
 from diorama.recipes import rebuild_requests as rebuild
@@ -38,6 +39,8 @@ WORK = {
     "collect": requests.Collect,
     "fit": requests.Fit,
     "train": requests.Train,
+    "scenarios": evaluation.Scenarios,
+    "protocol": evaluation.Protocol,
     "evaluate": requests.Evaluate,
     "audit": testing.Audit,
     "exploit": exam.Exploit,

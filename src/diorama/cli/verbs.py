@@ -94,7 +94,11 @@ def train(request: requests.Train) -> int:
 
 
 def evaluate_policy(request: requests.Evaluate) -> int:
-    """Test one policy, or two on the same seeds, in reality or in a learned world."""
+    """Test one policy, or two on the same seeds, in reality or in a learned world, or in several worlds."""
+    if request.worlds:
+        from diorama.cli.evaluation_verbs import evaluate_in
+
+        return evaluate_in(request)
     task = find_task(request.env) if request.world is None else _imagined(request)
     env = task.env()
     names = [name for name in (request.policy, request.against) if name]

@@ -78,6 +78,8 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         return value
     if origin in (typing.Union, types.UnionType):
         return _read_union(typing.get_args(hint), value, where)
+    if origin is typing.Literal:
+        return _read_choice(typing.get_args(hint), value, where)
     if origin is tuple:
         return _read_tuple(typing.get_args(hint), value, where)
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
@@ -95,6 +97,12 @@ def _read_union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
         except ConfigError as error:
             reasons.append(str(error))
     raise ConfigError(reasons[0])
+
+
+def _read_choice(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value not in choices:
+        raise ConfigError(f"{where} must be one of {list(choices)}, not {value!r}.")
+    return value
 
 
 def _read_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple:

@@ -136,12 +136,29 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Test a policy in a world: one episode per seed, each to its end, every metric with its interval."""
+    """Test a policy in one or several worlds: one episode per seed, each to its end, every metric with its interval.
+
+    Example: diorama evaluate runs/policy --in push-t,push-t-mujoco,runs/world --scenarios wide.json --protocol p.json
+    """
 
     policy: Positional[str]
-    """A policy: the run folder of `diorama train`, its policy/ folder, or random, play, demonstrations."""
+    """A policy: the run folder of `diorama train`, its policy/ folder, random, play, demonstrations, net.onnx,
+    file.py:Class, or a name or id of the registry."""
     env: str = "push-t"
     """A registered environment, gym:ID, or file.py:Class."""
+    worlds: Annotated[str, arg(name="in", metavar="WORLD,WORLD,...")] = ""
+    """Worlds to test in, separated by commas, all on the same starts: the task itself (reality), other physics of it,
+    run folders of fitted worlds, names or ids of the registry."""
+    scenarios: str = ""
+    """With --in: a scenario set, the file of `diorama scenarios` or its name in the registry. Default: the seeds from
+    --seed on, nothing varied."""
+    protocol: str = ""
+    """With --in: a protocol, the file of `diorama protocol` or its name in the registry. Default: --episodes
+    of them, all metrics at 95 %."""
+    executor: Annotated[str, arg(metavar="here|processes:N|ray:N|...")] = "here"
+    """With --in: where to work: here, processes:N, ray:N or ray:ADDRESS, dask:N or dask:ADDRESS, slurm:N."""
+    items: Path | None = None
+    """With --in: folder of finished work, so that nothing is done twice. Default: in the user's cache."""
     episodes: int = 100
     """How many episodes."""
     seed: int = 100_000
@@ -161,6 +178,10 @@ class Evaluate:
     def __post_init__(self) -> None:
         _at_least_one(episodes=self.episodes, length=self.length)
         _seeds(self.seed, self.episodes)
+        if self.worlds and self.world is not None:
+            raise ConfigError("Name all worlds with --in; --world is for one world that starts from a dataset.")
+        if not self.worlds and (self.scenarios or self.protocol or self.executor != "here" or self.items):
+            raise ConfigError("--scenarios, --protocol, --executor and --items go with --in; say in which worlds.")
         if (self.world is None) != (self.dataset is None):
             raise ConfigError(
                 "A learned world begins where real episodes began; give --world and --dataset, or neither."

@@ -1,0 +1,169 @@
+"""What the verbs of evaluation in many worlds do: draw scenarios, fix a protocol, test policies in several worlds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from diorama.cli.answering import find, opened
+from diorama.cli.display import Display
+from diorama.cli.verbs import registering
+from diorama.core.canonical import canonical, from_json
+from diorama.core.errors import ConfigError, DataError
+from diorama.core.files import write_atomically
+from diorama.evaluate.executors import find_place
+from diorama.evaluate.preregistered import Protocol
+from diorama.evaluate.records import EPISODES, to_parquet
+from diorama.evaluate.running import Store
+from diorama.evaluate.scenarios import ScenarioSet, draw
+from diorama.evaluate.statistics.estimate import Estimate
+from diorama.recipes import evaluation_requests, requests
+from diorama.recipes.book import Book
+from diorama.recipes.candidates import find_candidate
+from diorama.recipes.evaluation_requests import numbers, ranges
+from diorama.recipes.protocols import Trial, carry_out, protocol_id, register, scenarios_id, told_of
+from diorama.recipes.tasks import Task, find_task
+from diorama.recipes.where import OFF
+from diorama.recipes.worlds import cache, find_world
+from diorama.studio.loop_report import interval_text
+
+Kind = TypeVar("Kind")
+RECORD = "evaluation.json"
+
+
+def draw_scenarios(request: evaluation_requests.Scenarios) -> int:
+    """Draw a scenario set, write it, and register it."""
+    space = find_task(request.task).env().spec.scenario
+    seeds = range(request.seed, request.seed + request.count)
+    made = draw(space, request.task, seeds, ranges(request.vary), request.visibility, request.expires)
+    _written(request, made, lambda book: scenarios_id(book, made, request.name))
+    return 0
+
+
+def fix_protocol(request: evaluation_requests.Protocol) -> int:
+    """Write a protocol, and register it. Raises `ConfigError` where the task has no such metric."""
+    if unknown := sorted(set(request.metrics) - set(find_task(request.task).metrics)):
+        raise ConfigError(f"{request.task!r} has no metrics {unknown}; see `diorama evaluate random --env TASK`.")
+    asked = ("metrics", "episodes", "stop", "width", "batch", "alpha")
+    exclude = {name: (low, high) for name, (low, high) in numbers(request.exclude).items()}
+    given = {name: getattr(request, name) for name in asked}
+    made = Protocol(**given, strata=numbers(request.strata), exclude=exclude)
+    _written(request, made, lambda book: protocol_id(book, request.task, made, request.name))
+    return 0
+
+
+def _written(request: Any, made: ScenarioSet | Protocol, registered: Callable[[Book], str]) -> None:
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(request.out, canonical(made) + "\n")
+    words = f"{request.out}: {made.identity[:12]}"
+    if request.at.place != OFF:
+        with opened(request.at) as book:
+            version = book.registry.get(registered(book))
+            words += f", registered as {version.name} ({version.id[:12]})"
+    Display().say(words)
+
+
+def evaluate_in(request: requests.Evaluate) -> int:
+    """Test one policy, or two, in several worlds on the same starts."""
+    task = find_task(request.env)
+    with Display() as display, registering(request.at) as book:
+        trial = _trial(request, task, book)
+        items = request.items or cache("items")
+        store, place = Store(items), find_place(request.executor, items / "jobs")
+
+        def told(done: int, of: int) -> None:
+            display.stage("items", done, of)
+
+        table = carry_out(trial, store, place=place, told=told, book=book)
+        record = told_of(trial, table)
+        versions = register(book, trial, table) if book is not None else []
+    _show(display, record, versions)
+    if request.out:
+        request.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(request.out / RECORD, canonical(record | {"versions": versions}))
+        write_atomically(request.out / EPISODES, to_parquet(table))
+    return 0
+
+
+def _trial(request: requests.Evaluate, task: Task, book: Book | None) -> Trial:
+    names = [name for name in (request.policy, request.against) if name]
+    policies = [find_candidate(task, name, book=book) for name in names]
+    worlds = [find_world(task, name, book=book) for name in _split(request.worlds)]
+    protocol = _protocol(request, book)
+    scenarios = _scenarios(request, protocol, task.name, book)
+    return Trial(task, policies, worlds, scenarios, protocol, request.length or task.length, request.at.watts)
+
+
+def _split(words: str) -> list[str]:
+    found = [word.strip() for word in words.split(",") if word.strip()]
+    if len(set(found)) < len(found):
+        raise ConfigError(f"--in {words} names a world twice; name each once.")
+    return found
+
+
+def _protocol(request: requests.Evaluate, book: Book | None) -> Protocol:
+    if not request.protocol:
+        return Protocol(episodes=request.episodes)
+    return _read(Protocol, request.protocol, book, lambda version: version.fields["protocol"])
+
+
+def _scenarios(request: requests.Evaluate, protocol: Protocol, task: str, book: Book | None) -> ScenarioSet:
+    if not request.scenarios:
+        return ScenarioSet(task, tuple(range(request.seed, request.seed + protocol.episodes)))
+
+    def unpacked(version: Any) -> Any:
+        return json.loads(book.registry.read_blob(version.manifest.blobs["scenarios.json"]))
+
+    return _read(ScenarioSet, request.scenarios, book, unpacked)
+
+
+def _read(kind: type[Kind], word: str, book: Book | None, unpack: Callable[[Any], Any]) -> Kind:
+    """A scenario set or a protocol from its file, or from what the registry calls so."""
+    if Path(word).is_file():
+        try:
+            return from_json(kind, json.loads(Path(word).read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise DataError(f"{word} is not JSON ({error}); write it again.") from error
+    if book is None:
+        raise ConfigError(f"There is no file {word}, and no registry to look in.")
+    version = book.registry.get(find(book, word))
+    try:
+        return from_json(kind, unpack(version))
+    except KeyError as error:
+        raise ConfigError(f"{word} is a {version.kind}, which holds no {kind.__name__}.") from error
+
+
+def _show(display: Display, record: dict[str, Any], versions: list[str]) -> None:
+    pairs = record["pairs"]
+    header = ["policy", "world", "kind", "episodes", *pairs[0]["estimates"], "s/episode", "J/episode"]
+    display.table(header, [_row(pair) for pair in pairs])
+    for pair in pairs:
+        where = f"{pair['policy']} in {pair['world']['name']}"
+        if pair["ignored"]:
+            display.say(f"{where}: this world cannot be told {', '.join(pair['ignored'])}")
+        if pair["optimised_here"]:
+            display.say(f"{where}: optimised in this world; its score here is no evidence about another one")
+        if pair["excluded"]:
+            display.say(f"{where}: {pair['excluded']} episodes excluded by the protocol")
+        for name, estimate in pair["strata"].items():
+            display.say(f"{where}, {name}: {Estimate(**estimate)}")
+    for one in record["worlds"]:
+        agreement = "unknown" if one["agreement"] is None else f"{one['agreement']:.2f}"
+        display.say(
+            f"{one['policy']}: {one['world']} minus {one['against']} {Estimate(**one['difference'])}, "
+            f"agreement per episode {agreement}"
+        )
+    for one in record["policies"]:
+        display.say(f"{one['policy']} minus {one['against']} in {one['world']}: {Estimate(**one['difference'])}")
+    if versions:
+        display.say(f"evaluations: {', '.join(version[:12] for version in versions)}")
+
+
+def _row(pair: dict[str, Any]) -> list[str]:
+    cost = pair["cost"]
+    joules = cost["joules_per_episode"]
+    scores = [interval_text(estimate) for estimate in pair["estimates"].values()]
+    kind = pair["world"]["kind"] + (" (imagined)" if pair["world"]["kind"] in ("learned", "hybrid") else "")
+    energy = "unknown" if joules is None else f"{joules:.3g} ({cost['energy_source']})"
+    costs = [f"{cost['wall_s_per_episode']:.3g}", energy]
+    return [pair["policy"], pair["world"]["name"], kind, str(pair["episodes"]), *scores, *costs]
