@@ -47,7 +47,7 @@ def test_sealed_scenarios_are_paid_for_once(task, book, folder) -> None:
         carry_out(sealed, store, book=book)
     assert not any(store.folder.iterdir())
     name = scenarios_name(sealed.scenarios)
-    book.registry.append(BudgetEntry(name, "main", 2, QUERIES, "two looks"))
+    book.registry.append(BudgetEntry(name, "main", 2.0, QUERIES, "two looks"))
     for _ in range(2):
         assert len(carry_out(sealed, store, book=book)) == 6
     assert [balance.left for balance in book.registry.balances(name)] == [1.0]

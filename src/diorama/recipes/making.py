@@ -21,7 +21,7 @@ from diorama.evaluate import Evaluation
 from diorama.imagine import Imagined
 from diorama.policies import Actor
 from diorama.recipes import describing, scoring
-from diorama.recipes.any_model import BUILDERS, kind_of
+from diorama.recipes.any_model import kind_of
 from diorama.recipes.any_model import load as load_model
 from diorama.recipes.book import Book, open_book
 from diorama.recipes.config import PolicyConfig, WorldConfig

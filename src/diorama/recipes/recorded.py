@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from diorama.core.canonical import from_json, to_json
 from diorama.core.errors import DataError
-from diorama.models.artifact import BUILDERS, kind_of
+from diorama.recipes.any_model import BUILDERS, kind_of
 from diorama.recipes.config import WorldConfig
 from diorama.recipes.coupled_config import CoupledConfig
 
