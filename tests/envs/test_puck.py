@@ -73,7 +73,7 @@ def test_push_t_keeps_its_laws_with_room_to_spare() -> None:
             excess = law.excess(before, shown.action, after)
             assert excess.shape == shown.reward.shape and excess.max() <= law.tolerance, law.name
     with pytest.raises(SpecError, match="features"):
-        INVARIANTS[0].excess({"x": 1}, shown.action, {"x": 1})
+        INVARIANTS[0].excess({"x": shown.action}, shown.action, {"x": shown.action})
 
 
 def test_push_t_laws_see_a_jump_and_a_drift() -> None:
