@@ -25,6 +25,7 @@ from diorama.recipes.loop import POLICY, WORLD, Observed, Watch, fit_world, hypo
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.stage_clock import StageClock
 from diorama.recipes.tasks import Task
+from diorama.recipes.visiting import visitor
 
 Stage = Callable[[str, int, int], None]
 """Told ``(name, done, total)``."""
@@ -105,7 +106,7 @@ class _Job(NamedTuple):
         world = clock("fit", lambda: self._fit(dataset, WORLD, number, before and before.world))
         local = clock("fit", lambda: self._fit(dataset, LOCAL, number, before and before.local))
         pair = pair_of(world, local, dataset, self.reward, ends=self.config.ends)
-        actor, critics = clock("train", lambda: self._train(pair, number, before))
+        actor, critics = clock("train", lambda: self._train(pair, number, before, dataset))
         return _Reached(actor, critics, world, local)
 
     def _gather(self, number: int, before: _Reached | None) -> Dataset:
@@ -129,9 +130,11 @@ class _Job(NamedTuple):
     def _fit(self, dataset: Dataset, what: str, number: int, begin: WorldModel | None) -> WorldModel:
         return fit_round(self.config, self.run, dataset, what, number, begin, self.watch)
 
-    def _train(self, pair: Pair, number: int, before: _Reached | None) -> tuple[Actor, tuple[Critic, ...]]:
+    def _train(
+        self, pair: Pair, number: int, before: _Reached | None, dataset: Dataset
+    ) -> tuple[Actor, tuple[Critic, ...]]:
         learners = fresh_learners(self.config, pair) if before is None else (before.actor, before.critics)
-        return train_round(self.config, self.run, pair, number, learners, self.watch)
+        return train_round(self.config, self.run, pair, number, learners, self.watch, dataset)
 
     def _told(self, name: str) -> Callable[[int, int], None]:
         return lambda done, total: self.stage(name, done, total)
@@ -162,8 +165,12 @@ def train_round(
     number: int,
     learners: tuple[Actor, tuple[Critic, ...]],
     watch: Watch,
+    dataset: Dataset,
 ) -> tuple[Actor, tuple[Critic, ...]]:
-    """One round of training, from these learners; the round's policy is saved, and what learned is returned."""
+    """One round of training, from these learners; the round's policy is saved, and what learned is returned.
+
+    ``dataset``: the one that the worlds of the pair start from.
+    """
     name, train = named(POLICY, config, number), config.training(number)
     stage = "train" if name == POLICY else f"train-{number}"
     state = train_first_order(
@@ -174,6 +181,7 @@ def train_round(
         progress=recorded(run, watch),
         checkpoints=Checkpoints(run.path / "checkpoints" / stage, keep=2),
         stage=stage,
+        visit=visitor(run, name, train, pair.worlds, pair.imagined, dataset),
     )
     if not run.finished(stage):
         trained = state.learned.actor.choosing(Likeliest())

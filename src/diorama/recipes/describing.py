@@ -8,7 +8,7 @@ are; the Merkle root of its episodes says which they are.
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from diorama.recipes.book import Book
 from diorama.registry.actions import code_digest
 from diorama.registry.episodes import EPISODES, OPERATOR
 from diorama.registry.records import Edge, Manifest
-from diorama.registry.visits import declare
+from diorama.registry.visits import Visits, declare
 
 DESCRIPTION, WEIGHTS = "artifact.json", "weights.safetensors"
 STARTS = "starts.json"
@@ -100,9 +100,17 @@ def find_dataset(book: Book, root: str) -> str | None:
 
 
 def world_manifest(
-    book: Book, folder: Path, name: str, edges: Sequence[Edge] = (), exam: Path | None = None
+    book: Book,
+    folder: Path,
+    name: str,
+    edges: Sequence[Edge] = (),
+    exam: Path | None = None,
+    visited: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """A learned world: its artifact as blobs, the contract of its spec, its family, and its exam where there is one."""
+    """A learned world: its artifact as blobs, the contract of its spec, its family, its exam, and what its data cover.
+
+    ``exam``: the file, where there is one.
+    """
     described, blobs = _artifact(book, folder)
     fields: dict[str, Any] = {
         "origin": "learned",
@@ -110,6 +118,8 @@ def world_manifest(
         "family": tags(described),
         "config": described["config"],
     }
+    if visited is not None:
+        fields["visited"] = dict(visited)
     if exam is not None and exam.is_file():
         blobs["exam.json"] = book.registry.add_blob(exam)
         fields["exam"] = exam_figures(json.loads(exam.read_text(encoding="utf-8")))
@@ -183,16 +193,36 @@ def replacing(manifest: Manifest, old: str | None) -> Manifest:
 def visited(dataset: Dataset, observations: Sequence[str]) -> dict[str, Any]:
     """What a policy visits that starts from a dataset's rows: factors of variation, and cells of its observations.
 
+    See `coverage`. It stands for what was imagined where that was not sampled.
+    """
+    empty, factors = coverage(dataset, observations)
+    return empty.add(factors, _some_rows(dataset, observations)).to_json() | {"basis": "rows of the data"}
+
+
+def coverage(dataset: Dataset, observations: Sequence[str]) -> tuple[Visits, dict[str, np.ndarray]]:
+    """An empty sketch that suits a dataset, and the value of each factor at each of its rows [N].
+
     A vector factor is recorded entry by entry (``agent_low.0``). The side of a cell is a power of two near the spread
     of the observation, so that datasets of one world mostly agree on it.
     """
     columns = {key.removeprefix(SCENARIO): dataset.column(key) for key in dataset.features if key.startswith(SCENARIO)}
     factors = {name: values for key, column in columns.items() for name, values in _entries(key, column)}
+    sides = {name: _side(values) for name, values in _some_rows(dataset, observations).items()}
+    return declare({name: _edges(values) for name, values in factors.items()}, sides or None, _CELLS_KEPT), factors
+
+
+def vectors(dataset: Dataset, observations: Iterable[str]) -> list[str]:
+    """Those of the observations that the dataset holds as numbers, not as pictures."""
+    return [
+        name
+        for name in observations
+        if f"observation.{name}" in dataset.features and f"observation.{name}" not in dataset.camera_keys
+    ]
+
+
+def _some_rows(dataset: Dataset, observations: Sequence[str]) -> dict[str, np.ndarray]:
     rows = np.linspace(0, dataset.num_frames - 1, min(_CELLS_ROWS, dataset.num_frames)).astype(int)
-    seen = {name: np.asarray(dataset.column(f"observation.{name}"), np.float64)[rows] for name in observations}
-    sides = {name: _side(values) for name, values in seen.items()}
-    empty = declare({name: _edges(values) for name, values in factors.items()}, sides or None, _CELLS_KEPT)
-    return empty.add(factors, seen).to_json()
+    return {name: np.asarray(dataset.column(f"observation.{name}"), np.float64)[rows] for name in observations}
 
 
 def exam_figures(exam: Mapping[str, Any]) -> dict[str, Any]:

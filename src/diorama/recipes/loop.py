@@ -31,6 +31,7 @@ from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.matching import check_match, check_visible
 from diorama.recipes.modelling import affordable, modelled
 from diorama.recipes.run_folder import RunFolder
+from diorama.recipes.visiting import visitor
 
 Watch = Callable[[Report], None]
 """Told where a stage of learning stands."""
@@ -141,11 +142,13 @@ def train_policy(
     config: PolicyConfig,
     watch: Watch,
     begin: Actor | None = None,
+    dataset: Dataset | None = None,
 ) -> Actor:
     """Train an actor by first-order gradients in an imagined world, from ``begin`` or anew, and save it as ``policy/``.
 
     ``observation``: real observations ``[N, ...]`` by name, for the normalisers. Of an ensemble, each update imagines
-    in one member. Raises `SpecError` where the world shows pictures.
+    in one member. ``dataset``: where these observations come from; with it, what the policy visits in imagination is
+    kept (see `diorama.recipes.visiting`). Raises `SpecError` where the world shows pictures.
     """
     check_visible(world.spec)
     if run.finished("train"):
@@ -155,8 +158,9 @@ def train_policy(
     critic = Critic.build(config.actor, spec, config.seed + 1).measured(observation)
     checkpoints = Checkpoints(run.path / "checkpoints" / "train")
     worlds, progress = hypotheses(world), recorded(run, watch)
+    visit = visitor(run, POLICY, config.train, worlds, world, dataset) if dataset is not None else None
     state = train_first_order(
-        config.train, actor, critic, worlds, Through(), progress=progress, checkpoints=checkpoints
+        config.train, actor, critic, worlds, Through(), progress=progress, checkpoints=checkpoints, visit=visit
     )
     trained = state.learned.actor.choosing(Likeliest())
     save_policy(run.path / POLICY, trained, config.actor, spec)

@@ -92,6 +92,7 @@ def fit_in(
             begin=begin and begin.version,
             relation=begin.relation if begin else "finetune",
             supersedes=supersedes,
+            data=dataset.path,
             seeds=(config.seed, config.fit.seed),
         )
 
@@ -139,7 +140,7 @@ def train_in(
         )
 
     with journalled(book, run, sources):
-        train_policy(run, imagined, observation, config, watch, begin=actor)
+        train_policy(run, imagined, observation, config, watch, begin=actor, dataset=dataset)
     return reward is not None
 
 

@@ -64,7 +64,7 @@ def train_part(shop: Workshop, action: Action, old: Version, supersedes: Mapping
     sources = _sources(action, old.name, supersedes, dataset=one(action, "dataset"), relation=relation)
     sources = dataclasses.replace(sources, worlds=worlds, data=dataset.path)
     with shop.run(old, action) as run, journalled(shop.book, run, lambda _: sources):
-        train_round(config, run, pair, number, learners, shop.watch)
+        train_round(config, run, pair, number, learners, shop.watch, dataset)
     return shop.made(action)
 
 

@@ -18,6 +18,7 @@ from diorama.data import Dataset
 from diorama.recipes import describing, scoring
 from diorama.recipes.book import Book
 from diorama.recipes.run_folder import OPEN, VERSIONS, RunFolder
+from diorama.recipes.visited import kept, read_visited
 from diorama.registry.recording import Recorder
 from diorama.registry.records import Edge, Manifest
 from diorama.registry.resources import Resources
@@ -99,7 +100,8 @@ class Journal:
         edges += [Edge("derived_from", begin, {"relation": relation})] if begin else []
         exam = self._run.path / ("exam.json" if what == WORLD else f"exam-{what}.json")
         with self._recorder(what, inputs) as stage:
-            world = self._output(stage, what, describing.world_manifest(self._book, folder, name, edges, exam))
+            seen = self._covered(folder, note["dataset"])
+            world = self._output(stage, what, describing.world_manifest(self._book, folder, name, edges, exam, seen))
             if exam.is_file():
                 evaluation, claim = scoring.exam_manifests(self._book, exam, name, world, dataset)
                 examined = self._output(stage, "exam", evaluation)
@@ -124,7 +126,7 @@ class Journal:
         derived = begin and relation and self._sources.begin
         edges += [Edge("derived_from", begin, {"relation": relation})] if derived else []
         with self._recorder(what, inputs | {"begin": [begin] if begin else []}) as stage:
-            sketch = self._visited(folder, data)
+            sketch = read_visited(self._run.path / kept(what)) or self._visited(folder, data)
             policy = self._output(stage, what, describing.policy_manifest(self._book, folder, name, edges, sketch))
             stage.took(self._cut(self._steps("train" if what == POLICY else f"train-{what.rpartition('-')[2]}")))
         self._keep(what, policy, folder)
@@ -226,12 +228,17 @@ class Journal:
     def _visited(self, folder: Path, data: Path | None) -> dict[str, Any] | None:
         if data is None:
             return None
+        return self._seen(folder, Dataset.open(data))
+
+    def _covered(self, folder: Path, identity: str) -> dict[str, Any] | None:
+        """What the data of a world cover, unless they have grown since."""
+        data = self._data_folder()
+        dataset = Dataset.open(data) if data else None
+        return self._seen(folder, dataset) if dataset is not None and dataset.identity == identity else None
+
+    def _seen(self, folder: Path, dataset: Dataset) -> dict[str, Any]:
         spec = json.loads((folder / describing.DESCRIPTION).read_text(encoding="utf-8"))["spec"]
-        dataset = Dataset.open(data)
-        vectors = [name for name in spec["observation"] if f"observation.{name}" in dataset.features]
-        return describing.visited(
-            dataset, [name for name in vectors if f"observation.{name}" not in dataset.camera_keys]
-        )
+        return describing.visited(dataset, describing.vectors(dataset, spec["observation"]))
 
     def _data_folder(self) -> Path | None:
         own = self._run.path / DATA
