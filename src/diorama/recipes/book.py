@@ -93,6 +93,10 @@ class Places:
         """The folders that are still there, the newest first."""
         return [Path(place) for place in self._read().get(version, []) if Path(place).is_dir()]
 
+    def everything(self) -> Mapping[str, Sequence[str]]:
+        """Version to the folders that were noted for it, the newest first, whether they are still there or not."""
+        return self._read()
+
     def version_at(self, path: Path) -> str | None:
         """The version that was last noted for a folder."""
         wanted = str(Path(path).resolve())

@@ -11,11 +11,20 @@ from diorama import __version__
 from diorama.core.errors import DioramaError
 from diorama.studio.play.router import play_router
 from diorama.studio.web.access import Access
+from diorama.studio.web.api.material import material_api
+from diorama.studio.web.api.registry import registry_api
+from diorama.studio.web.api.results import results_api
 from diorama.studio.web.assets import respond
 from diorama.studio.web.errors import MissingError, sentence_of
 from diorama.studio.web.guards import Bounds, Envelope
 from diorama.studio.web.login import login_router
+from diorama.studio.web.pages.data import data_router
+from diorama.studio.web.pages.evaluations import evaluations_router
 from diorama.studio.web.pages.home import home_router
+from diorama.studio.web.pages.lineage import lineage_router
+from diorama.studio.web.pages.links import MENU
+from diorama.studio.web.pages.policies import policies_router
+from diorama.studio.web.pages.worlds import worlds_router
 from diorama.studio.web.refusals import answer
 from diorama.studio.web.services import Services
 
@@ -23,7 +32,19 @@ LOG = logging.getLogger("diorama.studio")
 ABOUT = "Read what a registry of Diorama holds: versions, status, lineage, evaluations, runs. Ids are SHA-256 digests."
 API = "/api/v1"
 """Prefix of the API; a change that breaks a caller gets another one."""
-ROUTERS = (home_router, login_router, play_router)
+ROUTERS = (
+    home_router,
+    worlds_router,
+    policies_router,
+    lineage_router,
+    evaluations_router,
+    data_router,
+    login_router,
+    registry_api,
+    results_api,
+    material_api,
+    play_router,
+)
 """Functions of `Services` that give the routes. Play is plugged in here: ``diorama.studio.play.router.play_router``
 brings HTTP and WebSocket routes under ``/play`` and ``/api/v1/play``, and appends its page to ``services.menu``."""
 
@@ -38,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
     )
+    services.menu[:] = MENU
     for make in ROUTERS:
         app.include_router(make(services))
     app.include_router(_asset_router(services))

@@ -5,12 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from diorama.recipes.book import Book
+from diorama.studio.web.answers.datasets import Datasets
+from diorama.studio.web.answers.pairs import Tables
+from diorama.studio.web.answers.runs import Runs
+from diorama.studio.web.answers.worlds import Exams
 from diorama.studio.web.assets import Asset, load_assets
+from diorama.studio.web.films.workshop import Workshop
 from diorama.studio.web.rendering import environment
+from diorama.studio.web.reports import as_report
 from diorama.studio.web.settings import Settings
 from diorama.studio.web.snapshot import Snapshot, Snapshots
 
@@ -20,7 +27,8 @@ class Services:
     """Everything that a route may use. Routers are functions of it, such as ``play_router(services)``.
 
     ``book``: the registry with the places of files; ``settings``; ``menu``: what the navigation shows, as
-    (address, words); a router that brings a page of its own appends to it.
+    (address, words); a router that brings a page of its own appends to it. Beside these it holds what reads and keeps:
+    ``tables`` of episodes, ``exams``, ``datasets``, ``runs``, and the ``workshop`` for slow work.
     """
 
     book: Book
@@ -29,7 +37,10 @@ class Services:
     assets: Mapping[str, Asset] = field(default_factory=load_assets)
 
     def __post_init__(self) -> None:
-        self.snapshots = Snapshots(self.book.registry)
+        registry = self.book.registry
+        self.snapshots, self.workshop = Snapshots(registry), Workshop()
+        self.tables, self.exams, self.datasets = Tables(registry), Exams(registry), Datasets(self.book)
+        self.runs = Runs(self.book, self.settings.runs)
         self.templates = environment(self.assets)
 
     def snapshot(self) -> Snapshot:
@@ -40,7 +51,10 @@ class Services:
         """A page from a template of ``studio/web/templates`` or ``studio/play/templates``.
 
         Values are escaped. The template extends ``base.html`` and sees ``menu``, ``here`` (the path), ``now`` and
-        ``asset(name)``, the address of a shipped file.
+        ``asset(name)``, the address of a shipped file. With ``?report=1`` it is one file that needs nothing else.
         """
+        report = request.query_params.get("report") == "1"
         given = {"menu": self.menu, "here": request.url.path, "now": time.time(), "private": bool(self.settings.token)}
-        return HTMLResponse(self.templates.get_template(template).render(given | context), status)
+        given |= {"report": report, "style": Markup(self.assets["studio.css"].content.decode())}
+        text = self.templates.get_template(template).render(given | context)
+        return as_report(text, request.url.path) if report else HTMLResponse(text, status)

@@ -1,12 +1,16 @@
 """The registry in memory, brought up to date when it has grown: what every page is made from."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from diorama.registry.graph import Graph
 from diorama.registry.records import Event, Version
 from diorama.registry.registry import Registry
 from diorama.registry.status import Survey
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,13 @@ class Snapshot:
     graph: Graph
     survey: Survey
     tip: tuple[int, int]
+    _derived: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[["Snapshot"], T]) -> T:
+        """What ``make`` gives for this snapshot, worked out by the first who asks under ``name``."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        return self._derived[name]
 
     @property
     def tag(self) -> str:

@@ -1,0 +1,218 @@
+"""Evaluations and what they are worth: agreement between worlds, audits, budgets, claims."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diorama.core.errors import DataError
+from diorama.evaluate.statistics.ranking import kendall, mmrv, pearson
+from diorama.registry.records import Version
+from diorama.registry.registry import Registry
+from diorama.studio.web.answers.scores import Score, scores
+from diorama.studio.web.answers.versions import Row, newest, row
+from diorama.studio.web.snapshot import Snapshot
+
+_LEAST, _BLIND = 2, 1.0
+_LARGEST = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Point:
+    """One policy in reality (``x``) and in another world (``y``), each with its interval."""
+
+    policy: str
+    name: str
+    x: float
+    x_low: float
+    x_high: float
+    y: float
+    y_low: float
+    y_high: float
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two intervals do not touch: the world says something else than reality."""
+        return self.y_low > self.x_high or self.y_high < self.x_low
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether a world ranks policies as reality does.
+
+    ``mmrv``: mean maximum rank violation (Li et al. 2024, SIMPLER), in the unit of the metric, 0 is best. ``pearson``
+    and ``kendall``: None with fewer than three policies. ``blind``: the policies on whom the two do not agree within
+    their intervals.
+    """
+
+    real: str
+    world: str
+    world_name: str
+    origin: str
+    metric: str
+    rate: bool
+    points: tuple[Point, ...]
+    mmrv: float
+    pearson: float | None
+    kendall: float | None
+
+    @property
+    def blind(self) -> tuple[Point, ...]:
+        """Where the world is blind to what reality shows."""
+        return tuple(point for point in self.points if point.apart)
+
+
+@dataclass(frozen=True)
+class Purse:
+    """One purse of a budget: what was granted, spent and is left, in ``unit``."""
+
+    budget: str
+    purse: str
+    granted: float
+    spent: float
+    unit: str
+
+    @property
+    def left(self) -> float:
+        """What is left."""
+        return self.granted - self.spent
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of an audit: how it ended, in a sentence, and the pairs that prove it."""
+
+    name: str
+    state: str
+    sentence: str
+    witnesses: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An audit of an evaluation."""
+
+    row: Row
+    verdict: str
+    about: tuple[Row, ...]
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A registered claim: what it says, how surely, up to which level, and whether it still stands."""
+
+    row: Row
+    estimand: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: str
+    n: int | None
+
+
+def agreements(snapshot: Snapshot) -> list[Agreement]:
+    """Every world in which at least two policies were tested that were also tested in reality."""
+    return snapshot.once("agreements", _agreements)
+
+
+def purses(snapshot: Snapshot) -> list[Purse]:
+    """Every purse, by budget."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for name, events in sorted(snapshot.graph.budgets.items()):
+        for event in events:
+            sums = found.setdefault((name, event.entry.purse, event.entry.unit), [0.0, 0.0])
+            sums[event.entry.amount < 0] += abs(event.entry.amount)
+    return [Purse(name, purse, granted, spent, unit) for (name, purse, unit), (granted, spent) in found.items()]
+
+
+def verdicts(snapshot: Snapshot, registry: Registry, most: int = 20) -> list[Verdict]:
+    """The newest audits with their checks and witnesses."""
+    return [_verdict(snapshot, registry, one) for one in newest(snapshot, "audit")[:most]]
+
+
+def claims(snapshot: Snapshot) -> list[Claim]:
+    """Every claim, the newest first."""
+    return snapshot.once("claims", lambda one: [_claim(one, found) for found in newest(one, "claim")])
+
+
+def _agreements(snapshot: Snapshot) -> list[Agreement]:
+    newest_of: dict[tuple[str, str, str], Score] = {}
+    for one in scores(snapshot):
+        newest_of.setdefault((one.policy, one.world, one.metric), one)
+    real = [one for one in newest_of.values() if one.origin == "real"]
+    by_policy = {(one.policy, one.metric): one for one in sorted(real, key=lambda one: one.created)}
+    groups: dict[tuple[str, str], list[tuple[Score, Score]]] = {}
+    for one in newest_of.values():
+        beside = by_policy.get((one.policy, one.metric))
+        if one.origin != "real" and beside is not None:
+            groups.setdefault((one.world, one.metric), []).append((beside, one))
+    made = [_agreement(pairs) for pairs in groups.values() if len(pairs) >= _LEAST]
+    return sorted(made, key=lambda one: (-len(one.points), one.world_name))
+
+
+def _agreement(pairs: list[tuple[Score, Score]]) -> Agreement:
+    points = tuple(Point(r.policy, r.policy_name, r.value, r.low, r.high, w.value, w.low, w.high) for r, w in pairs)
+    real, other = np.array([p.x for p in points]), np.array([p.y for p in points])
+    spread = len(points) > _LEAST and np.ptp(real) > 0 and np.ptp(other) > 0
+    first, world = pairs[0]
+    return Agreement(
+        real=first.world_name,
+        world=world.world,
+        world_name=world.world_name,
+        origin=world.origin,
+        metric=world.metric,
+        rate=world.rate,
+        points=points,
+        mmrv=float(mmrv(real, other)),
+        pearson=float(pearson(real, other)) if spread else None,
+        kendall=float(kendall(real, other)) if spread else None,
+    )
+
+
+def _verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
+    about = [edge.target for edge in found.edges if edge.role == "affects" and edge.target in snapshot.graph]
+    checks = found.fields.get("checks")
+    checks = checks if isinstance(checks, Mapping) else {}
+    proofs = _witnesses(registry, found)
+    told = tuple(
+        Check(str(name), str(one.get("state", "")), str(one.get("sentence", "")), proofs.get(str(name), ()))
+        for name, one in checks.items()
+        if isinstance(one, Mapping)
+    )
+    rows = tuple(row(snapshot, snapshot.graph.get(one)) for one in about)
+    return Verdict(row(snapshot, found), str(found.fields.get("verdict", "unknown")), rows, told)
+
+
+def _witnesses(registry: Registry, found: Version) -> dict[str, tuple[tuple[str, str, str], ...]]:
+    """Check to the pairs that prove what it found, from the record of the audit."""
+    record = next((digest for name, digest in found.manifest.blobs.items() if name.endswith(".json")), None)
+    if record is None or (registry.blobs.size(record) or _LARGEST + 1) > _LARGEST:
+        return {}
+    try:
+        outcomes = json.loads(registry.read_blob(record)).get("outcomes", [])
+        return {str(one["check"]): tuple(_pairs(one)) for one in outcomes}
+    except (DataError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _pairs(outcome: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    found = [w for finding in outcome.get("findings", ()) for w in finding.get("witnesses", ())]
+    return [(str(w["left"]), str(w["right"]), str(w["how"])) for w in found[:6]]
+
+
+def _claim(snapshot: Snapshot, found: Version) -> Claim:
+    fields = found.fields
+    ends = fields.get("interval")
+    low, high = ends if isinstance(ends, list | tuple) and len(ends) == 2 else (None, None)
+    return Claim(
+        row(snapshot, found),
+        str(fields.get("estimand", found.name)),
+        fields.get("estimate"),
+        low,
+        high,
+        str(fields.get("evidence_level", "")),
+        fields.get("n"),
+    )
