@@ -1,9 +1,10 @@
 """Does the audit find what was planted, and leave the honest alone?
 
-Run: ``python benchmarks/audit/run.py [--seeds 20] [--first 1000] [--json FILE]``.
+Run: ``python benchmarks/audit/run.py [--seeds 20] [--first 2000] [--json FILE]``.
 
 First table: for each kind of leak, planted once in each of ``seeds`` registries made from honest stories, how often its
-check found it with the verdict that must follow; and how often any check held anything against the honest story. Second
+check found it with the verdict that must follow; and how often any check held anything against the honest story, over
+five times as many seeds (seeds 1000 to 1019 were used for tuning). Second
 table: near copies of starts, motions and pictures of Push-T at growing disturbance, the share found among planted
 copies, and honest items that were called copies. Intervals are Wilson's at 0.95.
 """
@@ -27,14 +28,14 @@ from diorama.evaluate.statistics import wilson
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import planted  # noqa: E402
 
-TRAINING, TESTED, STEPS = 200, 100, 60
+TRAINING, TESTED, STEPS, HONEST = 200, 100, 60, 5
 
 
 def main() -> int:
     """Print both tables; 1 where a planted leak was missed or an honest story was flagged."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=2000)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
@@ -74,8 +75,9 @@ def leaks(seeds: range) -> Iterator[list]:
                     found += bool(result.outcome(check).findings) and result.verdict == verdict
             yield [name, check, len(seeds), found, interval(found, len(seeds))]
         with planted.opened(pathlib.Path(folder) / "honest") as book:
-            flagged = sum(planted.audited(planted.honest(seed), book).verdict != "clean" for seed in seeds)
-        yield ["none: the honest story", "all", len(seeds), flagged, interval(flagged, len(seeds))]
+            honest = range(seeds.start, seeds.start + HONEST * len(seeds))
+            flagged = sum(planted.audited(planted.honest(seed), book).verdict != "clean" for seed in honest)
+        yield ["none: the honest story", "all", len(honest), flagged, interval(flagged, len(honest))]
 
 
 def copies(seed: int) -> Iterator[list]:

@@ -17,8 +17,11 @@ from scipy.spatial.distance import pdist
 
 from diorama.evaluate.audit.facts import Item
 
-CHANCE = 1e-3
-"""Expected number of near pairs between an honest set of starts and a training set."""
+CHANCE = 1e-4
+"""Expected number of near pairs between an honest set of starts and a training set, as extrapolated.
+
+Few training starts near the edges of their region make that two to three times too small.
+"""
 MOTION = 0.6
 """Least similarity of near motions."""
 PICTURE = 10
