@@ -55,6 +55,13 @@ _MODULES = {
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},
     "rebuild_verbs": {rebuild.Patch: "patch", rebuild.Rebuild: "rebuild", rebuild.Replay: "replay"},
+    "budget_verbs": {
+        testing.BudgetPlan: "plan",
+        testing.BudgetRun: "run",
+        testing.BudgetWorksheet: "worksheet",
+        testing.BudgetRecord: "record",
+        testing.BudgetReport: "report",
+    },
 }
 """Module of this package to the requests that it serves, and by which function: imported when one is asked for."""
 

@@ -65,8 +65,17 @@ GROUPS = {
         "Point names such as prod at versions, and back.",
     ),
     "budget": (
-        {"grant": ledger.BudgetGrant, "spend": ledger.BudgetSpend, "log": ledger.BudgetLog},
-        "Grant and spend what is scarce: queries of held-out sets, real trials, alpha, joules.",
+        {
+            "grant": ledger.BudgetGrant,
+            "spend": ledger.BudgetSpend,
+            "log": ledger.BudgetLog,
+            "plan": testing.BudgetPlan,
+            "run": testing.BudgetRun,
+            "worksheet": testing.BudgetWorksheet,
+            "record": testing.BudgetRecord,
+            "report": testing.BudgetReport,
+        },
+        "Grant and spend what is scarce (queries of held-out sets, real trials, alpha); plan and record real trials.",
     ),
 }
 ANSWERS = {

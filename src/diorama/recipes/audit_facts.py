@@ -12,6 +12,8 @@ import numpy as np
 
 from diorama.evaluate.audit import Canary, Corpus, Facts, Item, Link, Looks, Node, Party, Probe, TrustedEpisodes
 from diorama.evaluate.audit.ancestry import DESCENT, MAKING
+from diorama.evaluate.records import EPISODES as TABLE
+from diorama.evaluate.records import read_episodes
 from diorama.evaluate.statistics import Estimate
 from diorama.recipes.book import Book
 from diorama.recipes.describing import EPISODES, STARTS
@@ -23,6 +25,8 @@ QUERIES = "queries"
 """Unit of the looks at a scenario set that its budget, named like the set, grants."""
 PROBE = "probe"
 """Field of an evaluation that was made for an audit: the check."""
+HELD_OUT = ("sealed", "held-out")
+"""Visibilities of scenario sets that nobody may have trained on."""
 STATE = "state"
 """The observation by which starts are compared, where it is on record."""
 
@@ -57,7 +61,7 @@ class Gatherer:
             parties[policy],
             parties[world],
             judged,
-            held_out=visibility == "sealed" or scenarios is None,
+            held_out=visibility in HELD_OUT or scenarios is None,
             visibility=visibility,
             worlds=tuple(parties[one] for one in worlds),
             corpora={one: self._corpora[one] for party in used for one in party.training if one in self._corpora},
@@ -175,8 +179,12 @@ class Gatherer:
 def episode_table(book: Book, evaluation: Version) -> Mapping[str, Any]:
     """The episodes of an evaluation, column by column; empty where its version holds none."""
     blobs = evaluation.manifest.blobs
-    if "episodes.json" in blobs:
-        return json.loads(book.registry.read_blob(blobs["episodes.json"]))
+    if TABLE in blobs:
+        held = read_episodes(book.registry.read_blob(blobs[TABLE]))
+        judged = {"success": held.success} if held.judged else {}
+        return {"seed": held.seed, "trust": held.trust, "factors": held.factors, **judged}
+    if EPISODES in blobs:
+        return json.loads(book.registry.read_blob(blobs[EPISODES]))
     return {}
 
 

@@ -42,3 +42,100 @@ class Audit:
     def __post_init__(self) -> None:
         if self.episodes < 2:
             raise ConfigError(f"--episodes is {self.episodes}; give at least 2.")
+
+
+@dataclass(frozen=True)
+class BudgetPlan:
+    """Propose the next real trials: which starts, from which purse, with what probability and why.
+
+    The policies must have been evaluated in at least one world on common seeds; those seeds are the list of starts.
+    The trials are paid from the budget's purses at once (`diorama budget grant`), one for each start and policy.
+
+    Example: diorama budget plan lab-2026 push-t/policy --estimation 60 --discovery 20
+    """
+
+    budget: Positional[str]
+    """Name of the budget."""
+    policies: Positional[tuple[str, ...]]
+    """The policies to try on the same starts."""
+    estimation: int = 0
+    """Starts drawn with known probabilities, for the estimate. From 50 on they are stratified."""
+    discovery: int = 0
+    """Starts aimed where the worlds disagree, trust or coverage is low, or a patch was made."""
+    seed: int = 0
+    """Seed of the draw."""
+    level: float = 0.95
+    """Confidence level of the estimate."""
+    at: At = Where()
+    json: Json = False
+    dry_run: Flag = False
+    """Show the plan; register and pay nothing."""
+
+    def __post_init__(self) -> None:
+        if min(self.estimation, self.discovery) < 0 or self.estimation + self.discovery < 1:
+            raise ConfigError("Give --estimation or --discovery a number of starts.")
+        if not self.policies or len(set(self.policies)) != len(self.policies):
+            raise ConfigError("Name one or more different policies to try.")
+
+
+@dataclass(frozen=True)
+class BudgetRun:
+    """Do the trials of the newest plan in a world that stands for reality, and record them.
+
+    Example: diorama budget run lab-2026 --world push-t
+    """
+
+    budget: Positional[str]
+    """Name of the budget."""
+    world: str = "push-t"
+    """The task whose own world is reality: a registered one, gym:ID, or file.py:Class (your robot as a HostEnv)."""
+    at: At = Where()
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class BudgetWorksheet:
+    """Write a blinded, randomised sheet of the newest plan's trials, and its key apart from it.
+
+    The folder gets sheet.csv (to fill in), sheet.html and sheet.md (to print). Keep the key from whoever does trials.
+
+    Example: diorama budget worksheet lab-2026 --out sheets --key keys/lab-2026.json
+    """
+
+    budget: Positional[str]
+    """Name of the budget."""
+    out: Path
+    """Folder of the sheet."""
+    key: Path
+    """Where to write the key; outside the folder of the sheet."""
+    at: At = Where()
+
+
+@dataclass(frozen=True)
+class BudgetRecord:
+    """Record the outcomes of a sheet. With the key, and when no trial is open, unblind it and estimate.
+
+    Example: diorama budget record lab-2026 sheets/sheet.csv --key keys/lab-2026.json
+    """
+
+    budget: Positional[str]
+    """Name of the budget."""
+    sheet: Positional[Path]
+    """The CSV with outcomes filled in; trials without an outcome stay open."""
+    key: Path | None = None
+    """The key of the sheet. It is refused while a trial is open."""
+    at: At = Where()
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """Say what the newest plan's trials say: the planned estimate, beside it without the worlds, and what is open.
+
+    Example: diorama budget report lab-2026
+    """
+
+    budget: Positional[str]
+    """Name of the budget."""
+    at: At = Where()
+    json: Json = False

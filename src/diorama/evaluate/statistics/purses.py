@@ -60,6 +60,15 @@ def discovery_draws(
     Every signal is normalised to sum to 1, so that no unit decides. A signal that is zero everywhere points nowhere
     and its weight goes to the others.
     """  # noqa: D205
+    chances = aimed_chances(signals, weights, count, blind)
+    index = draw_systematic(chances, rng)
+    return Draws(index, chances[index], "discovery")
+
+
+def aimed_chances(
+    signals: Mapping[str, np.ndarray], weights: Mapping[str, float], count: int, blind: float = BLIND_SHARE
+) -> np.ndarray:
+    """The probability of every start [M] to be among the ``count`` draws of `discovery_draws`."""
     if set(signals) != set(weights) or not signals:
         raise ConfigError(f"Signals {sorted(signals)} and weights {sorted(weights)} must name the same reasons.")
     shares = {name: _normalised(name, values) for name, values in signals.items()}
@@ -67,9 +76,7 @@ def discovery_draws(
     size = len(next(iter(shares.values())))
     even = np.full(size, 1.0 / size)
     aimed = sum(weights[name] / total * share for name, share in shares.items()) if total > 0 else even
-    chances = inclusion(blind * even + (1.0 - blind) * aimed, count)
-    index = draw_systematic(chances, rng)
-    return Draws(index, chances[index], "discovery")
+    return inclusion(blind * even + (1.0 - blind) * aimed, count)
 
 
 def _normalised(name: str, values: np.ndarray) -> np.ndarray:
