@@ -83,7 +83,7 @@ def coverage_shown(scenario: Mapping[str, Any], observation: Mapping[str, Any]) 
 
 
 def poses_shown(observation: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Agent [*batch, 2], block [*batch, 2] [px] and angle [*batch] [rad] of ``state``, or else ``features``.
+    """Agent [*batch, 2] and block [*batch, 2] in px and angle [*batch] in rad of ``state``, or else ``features``.
 
     Raises `SpecError` where neither is observed.
     """
