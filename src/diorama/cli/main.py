@@ -55,6 +55,7 @@ _MODULES = {
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},
     "rebuild_verbs": {rebuild.Patch: "patch", rebuild.Rebuild: "rebuild", rebuild.Replay: "replay"},
+    "gate_verbs": {testing.Gate: "gate"},
     "budget_verbs": {
         testing.BudgetPlan: "plan",
         testing.BudgetRun: "run",

@@ -45,6 +45,7 @@ WORK = {
     "audit": testing.Audit,
     "exploit": exam.Exploit,
     "failures": exam.Failures,
+    "gate": testing.Gate,
 }
 GROUPS = {
     "data": (

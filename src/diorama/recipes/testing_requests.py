@@ -139,3 +139,28 @@ class BudgetReport:
     """Name of the budget."""
     at: At = Where()
     json: Json = False
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Decide whether a policy may be released, by a protocol that was written before the evidence was looked at.
+
+    Asks for contract, standing, worlds, audits, disagreement, both purses of real trials, hidden failure modes and the
+    level of evidence. Where it passes: registers the claim, signs it, moves the channel. Exit code 0 where it passes,
+    1 where it refuses, with the cheapest next step.
+
+    Example: diorama gate push-t/policy --protocol release.json --page gate.html
+    """
+
+    policy: Positional[str]
+    """The policy: an id or its beginning, a family's name, a channel, or a run folder."""
+    protocol: Path
+    """The release protocol, a file of JSON."""
+    at: At = Where()
+    json: Json = False
+    page: Path | None = None
+    """Where to write the page for the release manager (HTML, and the same as Markdown)."""
+    key: Path | None = None
+    """Sign the claim and the audits with this private key. Default: $DIORAMA_KEY, else nothing is signed."""
+    dry_run: Flag = False
+    """Decide only; register, sign and move nothing."""

@@ -1,9 +1,10 @@
 """What the trials of a plan say of one policy, with the help of the worlds that imagined every start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from diorama.core.errors import ConfigError
 from diorama.evaluate.budget.planning import ESTIMATION, Trial, TrialPlan
@@ -70,13 +71,31 @@ def _powered(
     if plan.method == "bounded":
         return bounded_mean(*_arrays(trials, outcomes, place, imagined), plan.level, power=plan.power)
     labels = np.asarray(plan.strata)
-    strata = []
+    strata, spreads = [], []
     for label in sorted(set(plan.strata)):
         inside = labels == label
         where = {seed: k for k, seed in enumerate(np.asarray(plan.seeds)[inside].tolist())}
         some = [trial for trial in trials if trial.stratum == label]
         strata.append(Stratum(float(inside.mean()), *_arrays(some, outcomes, where, imagined[inside])))
-    return stratified_mean(strata, plan.level)
+        spreads.append(_spread(strata[-1]))
+    return _widened(stratified_mean(strata, plan.level), float(np.sqrt(sum(spreads))))
+
+
+def _spread(stratum: Stratum) -> float:
+    """Variance that the stratum adds, as if one start more had passed and one more had failed.
+
+    Where the worlds tell outcomes well a stratum of few starts shows no error of theirs, and its plain variance is 0.
+    """
+    count = stratum.gold.size + 2
+    rate = (float(stratum.gold.sum()) + 1.0) / count
+    return stratum.weight**2 * rate * (1.0 - rate) / count
+
+
+def _widened(estimate: Estimate, deviation: float) -> Estimate:
+    """The estimate with at least the half-width of a normal interval of this standard deviation."""
+    half = max((estimate.high - estimate.low) / 2.0, norm.ppf((1.0 + estimate.level) / 2.0) * deviation)
+    low, high = max(0.0, estimate.value - float(half)), min(1.0, estimate.value + float(half))
+    return replace(estimate, low=low, high=high)
 
 
 def _alone(plan: TrialPlan, trials: list[Trial], outcomes: Mapping[int, int]) -> Estimate:

@@ -243,7 +243,7 @@ _MOVES: Mapping[str, Callable[[GateProtocol, GateFacts], Move]] = {
     "contract": _move("train", "Mend the policy's inputs and outputs.", "diorama explain {policy}"),
     "standing": _move("evaluate", "See what changed, and rebuild what rests on it.", "diorama status {policy}"),
     "worlds": _move("evaluate", "Test it in a world of another structure.", "diorama evaluate {policy} --in WORLD"),
-    "audit": _move("audit", "Audit every evaluation, and replace what is contaminated.", "diorama audit {policy}"),
+    "audit": _move("audit", "Audit every evaluation, and replace what is contaminated.", "diorama audit EVALUATION"),
     "disagreement": _trials("discovery"),
     "estimation": _trials("estimation"),
     "discovery": _trials("discovery"),
