@@ -210,7 +210,7 @@ def _claim(facts: GateFacts, level: str) -> str:
         return f"{facts.name} succeeds in reality in {rate} of the declared starts, at {rate.level:.0%} confidence."
     if facts.worlds:
         rates = ", ".join(f"{one.world} {one.rate}" for one in facts.worlds)
-        return f"In worlds, not in reality: {rates}. {LEVELS[level]}."
+        return f"In worlds, not in reality: {rates}. Evidence {level}: {LEVELS[level]}."
     return "Nothing may be said yet."
 
 
