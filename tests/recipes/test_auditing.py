@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from diorama.cli.main import main
-from diorama.evaluate.audit import Verdict
-from diorama.recipes.auditing import audit_evaluation, newest_audit, read_audit
+from diorama.evaluate.audit import State, Verdict
+from diorama.evaluate.statistics import Estimate
+from diorama.recipes.auditing import attach_probe, audit_evaluation, newest_audit, read_audit
 from diorama.registry.records import Edge, Manifest
 from diorama.registry.signatures import make_key, verify
 from diorama.registry.status import status_of
@@ -65,6 +66,13 @@ def test_an_audit_that_finds_nothing_takes_the_advisory_back(contaminated) -> No
     other = {"state": starts["state"] + 200.0}
     assert audit_evaluation(book, evaluation, starts=other).audit.verdict is Verdict.CLEAN
     assert status_of(book.registry.graph([claim]), claim).status == "FRESH"
+
+
+def test_a_probe_that_is_attached_is_read(contaminated) -> None:
+    book, evaluation, starts = contaminated
+    attach_probe(book, evaluation, "C11", {"drop": Estimate(0.4, 0.2, 0.6, 50, 0.95, "bootstrap")})
+    result = audit_evaluation(book, evaluation, starts=starts).audit
+    assert result.outcome("C11").state is State.FOUND
 
 
 def test_the_command_says_the_verdict_and_signs(contaminated, planted, tmp_path, capsys, monkeypatch) -> None:

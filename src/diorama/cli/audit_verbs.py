@@ -14,10 +14,6 @@ def audit(request: requests.Audit) -> int:
     """Audit an evaluation; the exit code follows from the verdict."""
     with opened(request.at) as book, Display() as display:
         evaluation = find(book, request.evaluation)
-        if request.probe:
-            from diorama.recipes.probing import probe
-
-            probe(book, evaluation, request.episodes, display.stage)
         found = audit_evaluation(book, evaluation, key=request.key, register=not request.dry_run)
         if request.json:
             say_json(_json(found))

@@ -7,6 +7,7 @@ the advisory back.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from diorama.core.canonical import canonical, from_json, to_json
 from diorama.core.errors import DataError, DioramaError
 from diorama.evaluate.audit import Audit, Outcome, Severity, State, Verdict, audit
 from diorama.evaluate.audit.findings import Finding, Witness
-from diorama.recipes.audit_facts import Gatherer
+from diorama.evaluate.statistics import Estimate
+from diorama.recipes.audit_facts import PROBE, Gatherer
 from diorama.recipes.book import Book
 from diorama.registry.records import Advisory, Edge, Manifest, Version
 
@@ -87,6 +89,14 @@ def read_audit(book: Book, version: Version) -> Audit:
         for one in data["outcomes"]
     )
     return Audit(data["evaluation"], outcomes)
+
+
+def attach_probe(book: Book, evaluation: str, check: str, measures: Mapping[str, Estimate]) -> str:
+    """Register what a run measured for a check (C11, C12, C13 or C15) of an evaluation; the id. See `Probe`."""
+    found = tested(book, evaluation)
+    fields = {PROBE: check, "measures": {name: to_json(one) for name, one in measures.items()}}
+    edges = (Edge("affects", evaluation),)
+    return book.registry.register(Manifest("evaluation", f"{found.name}/probe", fields, {}, edges)).id
 
 
 def regraded(book: Book, evaluation: str, verdict: Verdict) -> tuple[str, ...]:

@@ -30,18 +30,10 @@ class Audit:
     json: Json = False
     accept: Accept = "clean"
     """The worst verdict with exit code 0."""
-    probe: Flag = False
-    """Play the episodes that C11 to C13 need (new starts, perturbations, shortcuts) before."""
-    episodes: int = 50
-    """Episodes of each probe."""
     key: Path | None = None
     """Sign the audit with this private key. Default: $DIORAMA_KEY, else the audit is not signed."""
     dry_run: Flag = False
     """Register nothing."""
-
-    def __post_init__(self) -> None:
-        if self.episodes < 2:
-            raise ConfigError(f"--episodes is {self.episodes}; give at least 2.")
 
 
 @dataclass(frozen=True)
