@@ -5,9 +5,12 @@ from typing import Any
 
 _MODULE_OF = {
     "Contact": "contact",
+    "Execution": "execution",
     "Handles": "handles",
+    "Kernel": "execution",
     "Load": "statics",
     "Plasticity": "plasticity",
+    "Readable": "execution",
     "Rod": "rod",
     "RodConfig": "config",
     "RodState": "rod",
@@ -17,6 +20,8 @@ _MODULE_OF = {
     "Surroundings": "surroundings",
     "Scheme": "integrator",
     "at_rest": "rod",
+    "best": "execution",
+    "constant": "execution",
     "elastic_energy": "energy",
     "elastic_forces": "forces",
     "equilibrium": "statics",

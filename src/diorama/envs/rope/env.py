@@ -8,8 +8,9 @@ from diorama.core import ArraySpec, Env, EnvSpec, Factor, Module, ScenarioSpace,
 from diorama.core.env import Observation, Scenario
 from diorama.envs.rope.contact import Contact
 from diorama.envs.rope.env_config import RopeConfig
+from diorama.envs.rope.execution import Execution, Readable, constant
 from diorama.envs.rope.handles import Handles, free, hold, move
-from diorama.envs.rope.integrator import Scheme, substep
+from diorama.envs.rope.integrator import Scheme
 from diorama.envs.rope.rod import Rod, RodState, at_rest, uniform_rod
 from diorama.envs.rope.shapes import Plane
 from diorama.envs.rope.surroundings import EARTH, Surroundings
@@ -40,14 +41,17 @@ class Rope(Env):
     """An inextensible rope that starts straight on a floor, in a direction of its own.
 
     The action is the velocity of each held vertex [m/s], clipped to its bounds. The reward is minus the distance [m]
-    of the last vertex from the goal, after the step. It never ends.
+    of the last vertex from the goal, after the step. It never ends. ``execution`` carries the rope through a step: with
+    `Kernel()` a batch under `jax.vmap` is shared out over the cores of a CPU.
     """
 
     spec: EnvSpec = field(static=True)
     config: RopeConfig = field(static=True)
+    execution: Execution
 
-    def __init__(self, config: RopeConfig = RopeConfig()):  # noqa: B008 (immutable)
+    def __init__(self, config: RopeConfig = RopeConfig(), execution: Execution = Readable()):  # noqa: B008 (immutable)
         self.config = config
+        self.execution = execution
         self.spec = _spec(config)
 
     def reset(self, scenario: Scenario, key: PRNGKeyArray) -> RopeState:
@@ -66,14 +70,10 @@ class Rope(Env):
 
     def step(self, state: RopeState, action: Float[Array, " A"], key: PRNGKeyArray) -> RopeState:
         """All sub-steps of one control period, with the held vertices at constant velocities."""
-        handles = self._handles(state.rod, action)
-        around, scheme = self._surroundings(state), self._scheme(state)
-
-        def one(body: RodState, _: None) -> tuple[RodState, None]:
-            return substep(state.rod, body, around, handles, scheme), None
-
-        body = jax.lax.scan(jax.checkpoint(one), state.body, None, length=self.config.substeps)[0]
-        return RopeState(state.rod, body, state.friction, state.goal)
+        handles = constant(self._handles(state.rod, action))
+        around, scheme, steps = self._surroundings(state), self._scheme(state), self.config.substeps
+        bodies = self.execution.travel(state.rod, state.body, around, handles, scheme, steps=steps)
+        return RopeState(state.rod, jax.tree.map(lambda leaf: leaf[-1], bodies), state.friction, state.goal)
 
     def observe(self, state: RopeState) -> Observation:
         """Positions [m] and velocities [m/s], vertex by vertex, and the goal [m]."""

@@ -23,10 +23,10 @@ from diorama.envs.rope.handles import Handles, guided, inverse_mass
 from diorama.envs.rope.plasticity import return_map
 from diorama.envs.rope.projection import project
 from diorama.envs.rope.rod import Rod, RodState
-from diorama.envs.rope.self_contact import Touch, rubbed_together, spread, touches
+from diorama.envs.rope.self_contact import Grasp, Touch, rubbed_together, spread, touches
 from diorama.envs.rope.surroundings import Surroundings
 from diorama.envs.rope.topology import edges_of, to_vertices
-from diorama.envs.rope.vectors import dot
+from diorama.envs.rope.vectors import dot, length
 
 
 class Scheme(Module):
@@ -55,7 +55,7 @@ def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, s
     spin = state.spin * dot(state.frames.tangent, frames.tangent)  # the part that stays along the edge
     spin = (spin + scheme.step * torque / rod.spin_inertia) * jnp.exp(-around.spin_drag * scheme.step)
     velocity, spin = guided(handles, velocity, spin)
-    velocity = _settle(rod, state.position, velocity, around, push, touch, handles, scheme)
+    velocity, spin = _settle(rod, state.position, (velocity, spin), frames, around, push, touch, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
     return RodState(position, velocity, angle, spin, frames, rest)
 
@@ -85,15 +85,18 @@ def _shape_push(rod: Rod, state: RodState, around: Surroundings) -> Array | None
 def _settle(
     rod: Rod,
     position: Array,
-    velocity: Array,
+    motion: tuple[Array, Array],
+    frames: Frames,
     around: Surroundings,
     push: Array | None,
     touch: Touch | None,
     handles: Handles,
     scheme: Scheme,
-) -> Array:
+) -> tuple[Array, Array]:
     """Friction and lengths in turn: each sweep takes up what the other left over, with the impulses summed."""
+    velocity, spin = motion
     light = inverse_mass(rod, handles)
+    grasp = Grasp(frames.tangent, length(edges_of(position, rod.closed)), (1.0 - handles.edges) / rod.spin_inertia)
     ground = jnp.zeros_like(velocity)
     between = None if touch is None else jnp.zeros_like(touch.push)
     for _ in range(scheme.sweeps):
@@ -101,10 +104,11 @@ def _settle(
             velocity, ground = rubbed(around.contact, push, velocity, ground, light, scheme.step)
         if touch is not None:
             contact = around.self_contact
-            velocity, between = rubbed_together(contact, touch, velocity, between, light, scheme.step)
+            motion = (velocity, spin)
+            (velocity, spin), between = rubbed_together(contact, touch, grasp, motion, between, light, scheme.step)
         if scheme.inextensible:
             velocity = project(rod, position, velocity, light, scheme.step)[0]
-    return velocity
+    return velocity, spin
 
 
 def simulate(

@@ -7,7 +7,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from diorama.core import Module
 from diorama.envs.rope.contact import Contact, coulomb, ramp
@@ -18,18 +18,22 @@ from diorama.envs.rope.vectors import dot, length, unit
 NEIGHBOURS = 2
 """Edges of one rod that are at most so many places apart do not touch."""
 _PARALLEL = 1e-3
+_SIDES = np.array([-1.0, 1.0, -1.0, 1.0])[None, :, None]
 
 
 class Touch(Module):
     """All pairs of edges: which vertices [P, 4] with which weights [P, 4], and the push [N] on the first edge [P, 3].
 
     Weights are positive for the first edge and negative for the second, so that the weighted sum of velocities is the
-    velocity of one surface against the other, and the weights times a force are the forces on the vertices.
+    velocity of one centre line against the other, and the weights times a force are the forces on the vertices.
+    ``apart`` [m] leads from the nearest point of the second edge to that of the first.
     """
 
     vertices: Int[Array, "P 4"]
     weights: Float[Array, "P 4"]
     push: Float[Array, "P 3"]
+    apart: Float[Array, "P 3"]
+    edges: Int[Array, "2 P"]
 
 
 @functools.cache
@@ -74,7 +78,7 @@ def touches(rod: Rod, contact: Contact, position: Float[Array, "V 3"], velocity:
     stiffness = contact.stiffness * span * rod.present[pairs[0]] * rod.present[pairs[1]]
     approach = jnp.maximum(-dot(closing, normal), 0.0)
     push = stiffness * ramp(gap, contact.smoothing) * (1.0 + contact.damping * approach)
-    return Touch(vertices, weights, push[:, None] * normal)
+    return Touch(vertices, weights, push[:, None] * normal, apart, jnp.asarray(pairs))
 
 
 def spread(touch: Touch, on_pairs: Float[Array, "P 3"], vertices: int) -> Float[Array, "V 3"]:
@@ -83,26 +87,60 @@ def spread(touch: Touch, on_pairs: Float[Array, "P 3"], vertices: int) -> Float[
     return jnp.zeros((vertices, 3), on_pairs.dtype).at[touch.vertices].add(shares)
 
 
+class Grasp(Module):
+    """How edges carry friction at their surface: unit tangents, their lengths [m], and one over their spin inertia."""
+
+    tangent: Float[Array, "E 3"]
+    size: Float[Array, " E"]
+    inverse_inertia: Float[Array, " E"]
+
+
 def rubbed_together(
     contact: Contact,
     touch: Touch,
-    velocity: Float[Array, "V 3"],
+    grasp: Grasp,
+    motion: tuple[Float[Array, "V 3"], Float[Array, " E"]],
     impulse: Float[Array, "P 3"],
     inverse_mass: Float[Array, " V"],
     step: Float[Array, ""],
-) -> tuple[Float[Array, "V 3"], Float[Array, "P 3"]]:
-    """Velocities after friction between edges, and the impulses [N s] of friction so far, one for each pair.
+) -> tuple[tuple[Float[Array, "V 3"], Float[Array, " E"]], Float[Array, "P 3"]]:
+    """Velocities and spins (``motion``) after friction between edges, and its impulses [N s] so far, for each pair.
 
-    All pairs at once: each vertex is shared out among the pairs that it is in, so that their sum never overshoots.
+    Friction acts half-way between the centre lines, where the surfaces meet: it turns edges and their sections too, and
+    keeps angular momentum. All pairs act at once: each vertex and each section is shared out among the pairs that it is
+    in, so that their sum never overshoots.
     """
+    velocity, spin = motion
     load = length(touch.push)
     normal = touch.push / jnp.where(load > 0.0, load, 1.0)[:, None]
+    change = velocity[touch.vertices[:, 1::2]] - velocity[touch.vertices[:, ::2]]
+    tangent, size = grasp.tangent[touch.edges.T], grasp.size[touch.edges.T]
+    turning = spin[touch.edges.T][..., None] * tangent + jnp.cross(tangent, change) / size[..., None]
     speed = jnp.sum(touch.weights[..., None] * velocity[touch.vertices], 1)
+    speed = speed - 0.5 * jnp.cross(jnp.sum(turning, 1), touch.apart)
     sliding = speed - dot(speed, normal)[:, None] * normal
-    active = jnp.broadcast_to((load > 0.0)[:, None], touch.vertices.shape)
-    count = jnp.zeros_like(inverse_mass).at[touch.vertices].add(active.astype(velocity.dtype))
-    light = jnp.sum(touch.weights**2 * (count * inverse_mass)[touch.vertices], -1)
+    light = _yielding(touch, grasp, load > 0.0, inverse_mass)
     wanted = impulse - sliding / jnp.where(light > 0.0, light, 1.0)[:, None]
     wanted = jnp.where((light > 0.0)[:, None], wanted, 0.0)
     told = coulomb(contact, wanted, load * step)
-    return velocity + inverse_mass[:, None] * spread(touch, told - impulse, velocity.shape[0]), told
+    more = told - impulse
+    couple = -0.5 * jnp.cross(touch.apart, more)
+    twisting = jnp.cross(couple[:, None], tangent) / size[..., None]
+    shares = touch.weights[..., None] * more[:, None] + jnp.repeat(twisting, 2, 1) * _SIDES.astype(more.dtype)
+    pushed = jnp.zeros_like(velocity).at[touch.vertices].add(shares)
+    spun = jnp.zeros_like(spin).at[touch.edges.T].add(jnp.sum(couple[:, None] * tangent, -1))
+    return (velocity + inverse_mass[:, None] * pushed, spin + grasp.inverse_inertia * spun), told
+
+
+def _yielding(
+    touch: Touch, grasp: Grasp, active: Bool[Array, " P"], inverse_mass: Float[Array, " V"]
+) -> Float[Array, " P"]:
+    """At most how fast the surfaces of each pair slide after a friction of 1 N s on all pairs [1/kg]."""
+    counts = active.astype(inverse_mass.dtype)[:, None]
+    of_vertices = jnp.zeros_like(inverse_mass).at[touch.vertices].add(jnp.broadcast_to(counts, touch.vertices.shape))
+    of_edges = jnp.zeros_like(grasp.size).at[touch.edges.T].add(jnp.broadcast_to(counts, touch.edges.T.shape))
+    half = 0.5 * length(touch.apart)[:, None]
+    lever = jnp.repeat(half / grasp.size[touch.edges.T], 2, 1)
+    by_vertices = (jnp.abs(touch.weights) + lever) ** 2 * (of_vertices * inverse_mass)[touch.vertices]
+    by_edges = half**2 * (of_edges * grasp.inverse_inertia)[touch.edges.T]
+    return jnp.sum(by_vertices, -1) + jnp.sum(by_edges, -1)

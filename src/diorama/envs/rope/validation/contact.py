@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,9 @@ from jaxtyping import Array
 
 from diorama.envs.rope.config import RodConfig
 from diorama.envs.rope.contact import Contact
+from diorama.envs.rope.execution import best, constant
 from diorama.envs.rope.handles import free, hold, move
-from diorama.envs.rope.integrator import Scheme, simulate
+from diorama.envs.rope.integrator import Scheme
 from diorama.envs.rope.rod import Rod, RodState, at_rest, make_rod, straight, uniform_rod
 from diorama.envs.rope.shapes import Capsule, Plane
 from diorama.envs.rope.surroundings import Surroundings
@@ -57,8 +59,8 @@ def capstan() -> list[Result]:
             jnp.zeros(3), jnp.asarray(20.0), jnp.asarray(20.0), force=weight, shapes=(post,), contact=contact
         )
         scheme = Scheme(jnp.asarray(2e-5))
-        record = lambda state: _tension(rod, state)  # noqa: E731
-        pulls = simulate(rod, at_rest(rod, place), around, held, scheme, steps=30000, records=300, record=record)[1]
+        seen = best().travel(rod, at_rest(rod, place), around, constant(held, 300), scheme, steps=100)
+        pulls = jax.vmap(lambda state: _tension(rod, state))(seen)
         return pulls[:, 1] / pulls[:, 0]
 
     frictions = {0.2: 1.8745, 0.3: 2.5663}
@@ -87,11 +89,10 @@ def slope() -> list[Result]:
         gravity = 9.81 * jnp.stack([jnp.sin(angle), jnp.zeros(()), -jnp.cos(angle)])
         contact = _contact(static, kinetic, 1e4, 1e-3, 5.0)
         around = Surroundings(gravity, jnp.zeros(()), jnp.zeros(()), shapes=(floor,), contact=contact)
-        settled = simulate(
-            rod, at_rest(rod, place), _upright(around), free(rod), Scheme(jnp.asarray(1e-4)), steps=5000
-        )[0]
+        carry = partial(best().travel, handles=constant(free(rod)), scheme=Scheme(jnp.asarray(1e-4)), steps=5000)
+        settled = jax.tree.map(lambda leaf: leaf[-1], carry(rod, at_rest(rod, place), _upright(around)))
         settled = dataclasses.replace(settled, velocity=jnp.zeros_like(place))
-        return simulate(rod, settled, around, free(rod), Scheme(jnp.asarray(1e-4)), steps=5000)[1][0, :, 0].mean()
+        return carry(rod, settled, around).position[0, :, 0].mean()
 
     steep = math.atan(0.7)
     rests, slides = np.asarray(jax.jit(jax.vmap(slid))(jnp.array([math.atan(0.49), steep]))) - 0.25
