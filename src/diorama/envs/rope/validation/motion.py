@@ -72,7 +72,7 @@ def energy_drift() -> list[Result]:
     coarse, fine = (np.asarray(run(jnp.asarray(share * limit))) for share in (0.4, 0.2))
     scale = float(rod.mass.sum()) * GRAVITY
     half = len(fine) // 2
-    drift = abs(fine[:half, 1].mean() - fine[half:, 1].mean()) / scale
+    drift = abs(float(fine[:half, 1].mean() - fine[half:, 1].mean())) / scale
     # Over the same time: half of the coarse records cover what all of the fine ones do.
     order = math.log2(np.abs(coarse[:half, 0]).max() / np.abs(fine[:, 0]).max())
     return [
