@@ -1,5 +1,6 @@
 """Blobs: addressed by digest only, whole or not there, hashed on every read, data formats only."""
 
+import errno
 import hashlib
 import pathlib
 import pickle
@@ -11,6 +12,7 @@ from safetensors.numpy import save
 
 from diorama.core.errors import DataError
 from diorama.registry import blobs as blobs_module
+from diorama.registry import pouring
 from diorama.registry.blobs import CHUNK, BlobStore, LocalStore, open_store
 from diorama.registry.formats import check_head
 
@@ -167,3 +169,21 @@ def test_content_and_name_must_agree() -> None:
 def test_only_a_plain_file_is_added(local, folder) -> None:
     with pytest.raises(DataError, match="no plain file"):
         local.add_blob(folder / "absent.json")
+
+
+@pytest.mark.parametrize("cannot", [False, True])
+def test_a_large_blob_is_copied_out_whole_by_the_kernel_or_without_it(local, folder, monkeypatch, cannot) -> None:
+    def refuse(*_arguments) -> int:
+        raise OSError(errno.EXDEV, "another file system")
+
+    if cannot:
+        monkeypatch.setattr(pouring.os, "copy_file_range", refuse)
+    content = b'{"a": "' + bytes(range(65, 91)) * 200_000 + b'"}'
+    digest = local.add_blob(content)
+    assert local.copy_blob(digest, folder / "out.json").read_bytes() == content
+    path = folder / "blobs" / digest[:2] / digest
+    path.chmod(0o644)
+    path.write_bytes(content[:-9] + b"!" + content[-8:])
+    with pytest.raises(DataError, match="damaged"):
+        local.copy_blob(digest, folder / "again.json")
+    assert not list(folder.glob("again*"))

@@ -20,6 +20,7 @@ from pathlib import Path
 from diorama.core.errors import DataError, DioramaError
 from diorama.registry.formats import HEAD_BYTES, check_head, check_suffix
 from diorama.registry.manifest import check_digest, is_digest
+from diorama.registry.pouring import hash_into, pour
 
 CHUNK = 4 * 2**20
 """Bytes that are hashed and written at a time."""
@@ -67,6 +68,10 @@ class BlobStore(abc.ABC):
         """The content of a blob piece by piece, not verified."""
 
     @abc.abstractmethod
+    def pour(self, digest: str, file: typing.Any) -> str:
+        """Write the content of a blob to an open file and return its SHA-256, whatever it is."""
+
+    @abc.abstractmethod
     def size(self, digest: str) -> int | None:
         """The size of a blob [bytes]; None where the store lacks it."""
 
@@ -88,9 +93,10 @@ class BlobStore(abc.ABC):
         with refusing(f"Blob {digest} cannot be copied to {to}"):
             to.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with partial.open("wb") as file:
-                    for chunk in self.verified(digest):
-                        file.write(chunk)
+                with partial.open("wb", buffering=0) as file:
+                    found = self.pour(digest, file)
+                if found != digest:
+                    raise damaged(digest)
                 partial.replace(to)
             finally:
                 partial.unlink(missing_ok=True)
@@ -103,7 +109,7 @@ class BlobStore(abc.ABC):
                 hasher.update(chunk)
                 yield chunk
         if hasher.hexdigest() != digest:
-            raise DataError(f"Blob {digest} is damaged: its content has another SHA-256; add the original file again.")
+            raise damaged(digest)
 
     def intact(self, digest: str) -> bool:
         """Whether the store has the blob and it hashes to its digest."""
@@ -164,6 +170,13 @@ class LocalStore(BlobStore):
         """The content piece by piece."""
         try:
             yield from pieces(self._path(digest))
+        except FileNotFoundError as error:
+            raise missing(digest) from error
+
+    def pour(self, digest: str, file: typing.Any) -> str:
+        """Copied by the kernel while a second thread hashes."""
+        try:
+            return pour(self._path(digest), file)
         except FileNotFoundError as error:
             raise missing(digest) from error
 
@@ -252,6 +265,10 @@ class ArrowStore(BlobStore):
         except FileNotFoundError as error:
             raise missing(digest) from error
 
+    def pour(self, digest: str, file: typing.Any) -> str:
+        """Written while a second thread hashes."""
+        return hash_into(self.chunks(digest), file)
+
     def size(self, digest: str) -> int | None:
         """The size in bytes, by one question to the store."""
         with refusing(f"Blob {digest} cannot be looked up"):
@@ -303,26 +320,6 @@ def pieces(source: Path | bytes) -> Iterator[bytes]:
             yield chunk
 
 
-def hash_into(chunks: Iterator[bytes], file: typing.Any) -> str:
-    """Write ``chunks`` to ``file`` and return their SHA-256; a second thread hashes while this one writes."""
-    hasher = hashlib.sha256()
-    first = next(chunks, b"")
-    if len(first) < CHUNK:
-        # One piece: starting a thread would cost more than it saves.
-        hasher.update(first)
-        file.write(first)
-        return _finish(hasher, chunks, file)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        hashed = pool.submit(hasher.update, first)
-        file.write(first)
-        for chunk in chunks:
-            hashed.result()
-            hashed = pool.submit(hasher.update, chunk)
-            file.write(chunk)
-        hashed.result()
-    return hasher.hexdigest()
-
-
 def check_content(source: Path | bytes, name: str = "A blob") -> None:
     """Raise `DataError` unless a file or bytes are of a format that the registry keeps."""
     if isinstance(source, bytes):
@@ -338,6 +335,11 @@ def check_content(source: Path | bytes, name: str = "A blob") -> None:
 def missing(digest: str) -> DataError:
     """The error of a blob that the store lacks."""
     return DataError(f"Blob {digest} is missing from the store; add the original file again.")
+
+
+def damaged(digest: str) -> DataError:
+    """The error of a blob whose content is another."""
+    return DataError(f"Blob {digest} is damaged: its content has another SHA-256; add the original file again.")
 
 
 def flush_folder(folder: Path) -> None:
@@ -370,14 +372,6 @@ def _storage_errors() -> tuple[type[Exception], ...]:
 def age(found: Found) -> float:
     """How long ago a listed file was last changed [s]."""
     return time.time() - found.modified
-
-
-def _finish(hasher: typing.Any, chunks: Iterator[bytes], file: typing.Any) -> str:
-    """A short first piece may still be followed by more, where the file is being read from a pipe-like place."""
-    for chunk in chunks:
-        hasher.update(chunk)
-        file.write(chunk)
-    return hasher.hexdigest()
 
 
 def _digest_and_size(source: Path | bytes) -> tuple[str, int]:
