@@ -22,9 +22,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from diorama.registry.listing import Search
 from diorama.registry.manifest import manifest_id
 from diorama.registry.records import Edge, Manifest
 from diorama.registry.registry import Registry
+from diorama.registry.status import status_of
 
 EDGES = 3
 """Edges that each version writes."""
@@ -68,10 +70,12 @@ def measure_graph(registry: Registry, size: int, repeats: int, rows: dict[str, A
     rows[f"downstream closure of {len(below):,}"] = seconds(lambda: registry.downstream(ids[0]), repeats)
     above = registry.upstream(ids[-1])
     rows[f"upstream closure of {len(above):,}"] = seconds(lambda: registry.upstream(ids[-1]), repeats)
-    some = iter(random.Random(1).sample(ids, 3 * repeats))
+    some = iter(random.Random(1).sample(ids, 4 * repeats))
     rows["get by id"] = seconds(lambda: registry.get(next(some)), repeats)
     rows["get by 12 digits"] = seconds(lambda: registry.get(next(some)[:12]), repeats)
     rows["edges to one version"] = seconds(lambda: registry.edges(target=next(some)), repeats)
+    rows["status of one version"] = seconds(lambda: status_of(registry.graph([one := next(some)]), one), repeats)
+    rows["a page of 50 of a kind"] = seconds(lambda: registry.search(Search(kinds=("policy",))), repeats)
     rows["newest of a family"] = seconds(lambda: registry.get("family-7"), repeats)
 
 
