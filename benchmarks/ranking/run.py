@@ -14,7 +14,6 @@ policies and starts.
 """
 
 import argparse
-import json
 import pathlib
 import sys
 import time
@@ -189,6 +188,15 @@ def cell(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
+def unknown(value: object) -> object:
+    """The same with None for NaN: a correlation with a constant side is unknown."""
+    if isinstance(value, dict):
+        return {name: unknown(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [unknown(one) for one in value]
+    return None if isinstance(value, float) and value != value else value
+
+
 def main() -> None:
     """Make, evaluate, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -223,7 +231,7 @@ def main() -> None:
         "rows": rows,
         "bars": bars(rows["coverage"]),
     }
-    write_atomically(out / "ranking.json", canonical(json.loads(json.dumps(result))) + "\n")
+    write_atomically(out / "ranking.json", canonical(unknown(result)) + "\n")
     sys.stdout.write("".join(f"{name}\n\n{table(part)}\n" for name, part in rows.items()))
     sys.stdout.write("".join(f"{name}: {'yes' if held else 'NO'}\n" for name, held in result["bars"].items()))
 
