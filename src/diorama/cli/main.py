@@ -50,7 +50,7 @@ _MODULES = {
         registry.ImportWeights: "import_weights",
     },
     "exam_verbs": {exam.Exploit: "exploit", exam.Failures: "failures"},
-    "studio_verbs": {studio_requests.Studio: "studio"},
+    "studio_verbs": {studio_requests.Studio: "studio", studio_requests.Report: "report"},
     "evaluation_verbs": {evaluation.Scenarios: "draw_scenarios", evaluation.Protocol: "fix_protocol"},
     "ledger_verbs": {ledger.BudgetGrant: "grant", ledger.BudgetSpend: "spend", ledger.BudgetLog: "log"},
     "audit_verbs": {testing.Audit: "audit"},

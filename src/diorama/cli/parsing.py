@@ -96,6 +96,7 @@ ANSWERS = {
     "sign": registry.Sign,
     "verify": registry.Verify,
     "studio": studio_requests.Studio,
+    "report": studio_requests.Report,
 }
 
 

@@ -1,11 +1,12 @@
-"""What ``diorama studio`` does. Nothing here needs JAX, and FastAPI is imported when the server starts."""
+"""What ``diorama studio`` and ``diorama report`` do. Nothing here needs JAX; FastAPI is imported when it is used."""
 
 import os
 
-from diorama.cli.answering import opened, say
+from diorama.cli.answering import find, opened, say
 from diorama.core.errors import ConfigError
+from diorama.core.files import write_atomically
 from diorama.recipes import studio_requests as requests
-from diorama.studio.web.serve import serve
+from diorama.studio.web.serve import needed, serve
 from diorama.studio.web.settings import Settings
 
 
@@ -15,6 +16,21 @@ def studio(request: requests.Studio) -> int:
     settings = Settings(request.host, request.port, token, request.allow_host, request.runs)
     with opened(request.at) as book:
         serve(book, settings, say)
+    return 0
+
+
+def report(request: requests.Report) -> int:
+    """Write a page of the studio as one file."""
+    needed()
+    from diorama.studio.web.offline import report_of
+    from diorama.studio.web.pages.links import address
+
+    with opened(request.at) as book:
+        path = "/" if request.what is None else address(book.registry.get(find(book, request.what)))
+        text = report_of(book, path)
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(request.out, text)
+    say(f"report: {request.out}")
     return 0
 
 

@@ -30,7 +30,7 @@ from diorama.recipes.recorded import recorded_run
 from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
-from diorama.recipes.where import Where
+from diorama.recipes.where import OFF, Where
 from diorama.studio.loop_report import read_json, score_header, score_rows
 from diorama.studio.push_t_report import write_push_t_report
 from diorama.studio.world_report import write_world_report
@@ -131,6 +131,9 @@ def run(request: requests.Run) -> int:
         record = read_json(folder.path / "evaluation.json")
     display.table(score_header(record["policies"]), score_rows(record["policies"]))
     display.say(f"report:    {page.resolve()}\nartifacts: {(out / WORLD).resolve()}, {(out / POLICY).resolve()}")
+    if request.at.place != OFF:
+        place, runs = shlex.quote(request.at.place), shlex.quote(str(out.parent))
+        display.say(f"look:      diorama studio --registry {place} --runs {runs}")
     return 0
 
 

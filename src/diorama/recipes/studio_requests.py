@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from diorama.core.errors import ConfigError
 from diorama.recipes.where import Where
@@ -12,6 +12,20 @@ from diorama.recipes.where import Where
 At = Annotated[Where, arg(name="")]
 TOKEN = "DIORAMA_STUDIO_TOKEN"
 """The variable that holds the studio's token where no option names one."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write the studio's page of a version as one HTML file that needs nothing else; the first page without X.
+
+    Example: diorama report push-t/policy --out policy.html
+    """
+
+    what: Positional[str | None] = None
+    """A version: an id or its beginning, a family's name, a channel, or a run folder. Default: the first page."""
+    out: Path = Path("report.html")
+    """The file to write."""
+    at: At = Where()
 
 
 @dataclass(frozen=True)

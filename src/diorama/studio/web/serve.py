@@ -15,7 +15,7 @@ _BACKLOG = 128
 
 def serve(book: Book, settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until interrupted. Raises `ConfigError` where FastAPI is not installed or the address is taken."""
-    uvicorn, create_app, services_of = _extra()
+    uvicorn, create_app, services_of = needed()
     app = create_app(services_of(book, settings))
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
@@ -36,7 +36,7 @@ def serve(book: Book, settings: Settings, say: Callable[[str], None]) -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _extra() -> tuple:
+def needed() -> tuple:
     """What the extra brings. Raises `ConfigError` that names it where it is not installed."""
     try:
         import uvicorn

@@ -12,12 +12,12 @@ def short(digest: str) -> str:
     return digest[:_SHORT]
 
 
-def moment(seconds: float) -> str:
+def moment(seconds: float | int) -> str:
     """A time [s since 1970] in UTC, to the minute."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | int | None) -> str:
     """A duration [s] in the unit that fits."""
     if seconds is None:
         return "unknown"
@@ -27,7 +27,7 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 or seconds == 0 else f"{seconds:.2g} s"
 
 
-def percent(share: float | None, digits: int = 0) -> str:
+def percent(share: float | int | None, digits: int = 0) -> str:
     """A share as percent."""
     return "unknown" if share is None else f"{100 * share:.{digits}f} %"
 
@@ -48,7 +48,7 @@ def count(value: int, one: str, many: str = "") -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
-def interval_words(value: float, low: float, high: float, rate: bool, n: int = 0) -> str:
+def interval_words(value: float | int, low: float | int, high: float | int, rate: bool, n: int = 0) -> str:
     """``62 % [50, 73], n = 64``."""
     if rate:
         said = f"{percent(value)} [{100 * low:.0f}, {100 * high:.0f}]"
@@ -62,7 +62,7 @@ def score_words(score: Any) -> str:
     return interval_words(score.value, score.low, score.high, score.rate, score.n)
 
 
-def size(count: float | None) -> str:
+def size(count: float | int | None) -> str:
     """Bytes in the unit that fits."""
     if count is None:
         return "unknown"

@@ -25,12 +25,12 @@ class Point:
 
     policy: str
     name: str
-    x: float
-    x_low: float
-    x_high: float
-    y: float
-    y_low: float
-    y_high: float
+    x: float | int
+    x_low: float | int
+    x_high: float | int
+    y: float | int
+    y_low: float | int
+    y_high: float | int
 
     @property
     def apart(self) -> bool:
@@ -54,9 +54,9 @@ class Agreement:
     metric: str
     rate: bool
     points: tuple[Point, ...]
-    mmrv: float
-    pearson: float | None
-    kendall: float | None
+    mmrv: float | int
+    pearson: float | int | None
+    kendall: float | int | None
 
     @property
     def blind(self) -> tuple[Point, ...]:
@@ -70,8 +70,8 @@ class Purse:
 
     budget: str
     purse: str
-    granted: float
-    spent: float
+    granted: float | int
+    spent: float | int
     unit: str
 
     @property
@@ -106,9 +106,9 @@ class Claim:
 
     row: Row
     estimand: str
-    estimate: float | None
-    low: float | None
-    high: float | None
+    estimate: float | int | None
+    low: float | int | None
+    high: float | int | None
     level: str
     n: int | None
 

@@ -38,7 +38,7 @@ class Channel:
 
     name: str
     target: Row
-    since: float
+    since: float | int
     reason: str
 
 
@@ -144,5 +144,5 @@ def _verdict(standing: Standing, leader: Score, other: Score | None, pair: Paire
     return ("likely" if apart else "not shown"), words + many, apart
 
 
-def _signed(value: float, rate: bool) -> str:
+def _signed(value: float | int, rate: bool) -> str:
     return f"{100 * value:+.0f} points" if rate else f"{value:+.3g}"

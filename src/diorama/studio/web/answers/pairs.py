@@ -31,9 +31,9 @@ class Paired:
     b: str
     metric: str
     n: int
-    value: float
-    low: float
-    high: float
+    value: float | int
+    low: float | int
+    high: float | int
     rate: bool
     both: int
     only_a: int

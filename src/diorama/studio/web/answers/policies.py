@@ -33,9 +33,9 @@ class Stratum:
 
     name: str
     n: int
-    value: float
-    low: float
-    high: float
+    value: float | int
+    low: float | int
+    high: float | int
 
 
 @dataclass(frozen=True)

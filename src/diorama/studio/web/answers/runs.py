@@ -33,12 +33,12 @@ class Run:
     id: str
     name: str
     running: bool
-    wrote: float
+    wrote: float | int
     finished: tuple[str, ...]
     stage: str
     step: int
     total: int | None
-    seconds: float | None
+    seconds: float | int | None
     versions: Mapping[str, str]
 
 
@@ -59,7 +59,7 @@ class Runs:
     book: Book
     folders: tuple[Path, ...]
     _known: dict[str, Path] = field(default_factory=dict)
-    _looked: float = -1e9
+    _looked: float | int = -1e9
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def all(self) -> list[Run]:
@@ -153,7 +153,7 @@ def resources(folder: Path) -> Mapping[str, Any]:
 def seconds(folder: Path) -> Mapping[str, float]:
     """Seconds of wall clock by kind of work."""
     spent = read_notes(folder / STAGES).get("seconds")
-    return {str(k): float(v) for k, v in spent.items()} if isinstance(spent, Mapping) else {}
+    return {str(k): float | int(v) for k, v in spent.items()} if isinstance(spent, Mapping) else {}
 
 
 def _held(lock: Path) -> bool:

@@ -25,16 +25,16 @@ class Score:
     """
 
     id: str
-    created: float
+    created: float | int
     policy: str
     policy_name: str
     world: str
     world_name: str
     origin: str
     metric: str
-    value: float
-    low: float
-    high: float
+    value: float | int
+    low: float | int
+    high: float | int
     n: int
     rate: bool
     level: str

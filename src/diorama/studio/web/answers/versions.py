@@ -22,7 +22,7 @@ class Row:
     id: str
     kind: str
     name: str
-    created: float
+    created: float | int
     status: str
     channels: tuple[str, ...]
     why: str

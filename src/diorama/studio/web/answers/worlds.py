@@ -32,10 +32,10 @@ class Card:
     origin: str
     tags: tuple[str, ...]
     horizon: int | None
-    error: float | None
-    low: float | None
-    high: float | None
-    copying: float | None
+    error: float | int | None
+    low: float | int | None
+    high: float | int | None
+    copying: float | int | None
     versions: int
     trained: int
     tested: int
@@ -51,7 +51,7 @@ class WorldPage:
     family: tuple[Row, ...]
     policies: tuple[Row, ...]
     scores: tuple[Score, ...]
-    channels: tuple[tuple[str, float, float | None, str], ...]
+    channels: tuple[tuple[str, float | int, float | int | None, str], ...]
 
 
 def cards(snapshot: Snapshot) -> list[Card]:

@@ -17,9 +17,9 @@ class Estimated:
     """One line: what it is, where a click leads, the estimate, and the words at its right."""
 
     words: str
-    value: float
-    low: float
-    high: float
+    value: float | int
+    low: float | int
+    high: float | int
     said: str
     link: str = ""
     colour: str = "c1"
@@ -27,13 +27,13 @@ class Estimated:
 
 
 def forest(
-    rows: Sequence[Estimated], label: str, bounds: tuple[float, float] | None = None, percent: bool = False
+    rows: Sequence[Estimated], label: str, bounds: tuple[float | int, float | int] | None = None, percent: bool = False
 ) -> Markup:
     """The chart; with ``bounds`` the axis is that, else what the intervals need and a line at zero if it is inside."""
     low, high = bounds or _bounds(rows)
     height = _TOP + _ROW * len(rows) + _BOTTOM
 
-    def across(value: float) -> float:
+    def across(value: float | int) -> float:
         inside = min(max(value, low), high)
         return _SIDE + (inside - low) / ((high - low) or 1.0) * (_WIDTH - 2 * _SIDE)
 
@@ -49,7 +49,7 @@ def forest(
     return Markup(f"{head}<title>{html.escape(label)}</title>{''.join(parts)}</svg>")
 
 
-def _row(row: Estimated, top: float, across) -> str:
+def _row(row: Estimated, top: float | int, across) -> str:
     y, words = top + 32, html.escape(row.words)
     name = f'<text class="name" x="{_SIDE}" y="{top + 15}">{words}</text>'
     if row.link:
@@ -66,7 +66,7 @@ def _row(row: Estimated, top: float, across) -> str:
     return f"<g>{name}{said}{dots}{line}{dot}</g>"
 
 
-def _bounds(rows: Sequence[Estimated]) -> tuple[float, float]:
+def _bounds(rows: Sequence[Estimated]) -> tuple[float | int, float | int]:
     values = [v for row in rows for v in (row.low, row.high, row.value, *row.points) if math.isfinite(v)]
     if not values:
         return 0.0, 1.0

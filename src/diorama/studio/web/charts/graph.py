@@ -96,11 +96,11 @@ def _ordered(layers: list[list[str]], arrows: Sequence[Arrow]) -> list[list[str]
     return layers
 
 
-def _middle(neighbours: Sequence[str], rows: Mapping[str, float], own: float) -> float:
+def _middle(neighbours: Sequence[str], rows: Mapping[str, float], own: float | int) -> float:
     return sum(rows[one] for one in neighbours) / len(neighbours) if neighbours else own
 
 
-def _arrow(arrow: Arrow, at: Mapping[str, tuple[float, float]]) -> str:
+def _arrow(arrow: Arrow, at: Mapping[str, tuple[float | int, float | int]]) -> str:
     x0, y0 = at[arrow.target][0] + BOX, at[arrow.target][1] + TALL / 2
     x1, y1 = at[arrow.source][0], at[arrow.source][1] + TALL / 2
     bend = max((x1 - x0) / 2, 24)
@@ -109,7 +109,7 @@ def _arrow(arrow: Arrow, at: Mapping[str, tuple[float, float]]) -> str:
     return f'<path class="{kind}" d="{path}"><title>{html.escape(arrow.role.replace("_", " "))}</title></path>'
 
 
-def _box(box: Box, x: float, y: float) -> str:
+def _box(box: Box, x: float | int, y: float | int) -> str:
     kind = f"box {box.status.lower()}{' chosen' if box.chosen else ''}"
     words = box.words if len(box.words) <= _LETTERS else f"…{box.words[-_LETTERS + 1 :]}"
     told = f"{box.words}, {box.below}, {box.status}"

@@ -12,7 +12,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 42
 _TICKS = 5
 
 
-def nice_ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
+def nice_ticks(low: float | int, high: float | int, count: int = _TICKS) -> list[float | int]:
     """Round numbers within ``low`` .. ``high``, about ``count`` of them."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low]
@@ -24,14 +24,14 @@ def nice_ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
     return [k * step for k in range(first, last + 1)]
 
 
-def tick_text(value: float) -> str:
+def tick_text(value: float | int) -> str:
     """A tick's number without needless digits."""
     if value == 0:
         return "0"
     return f"{value:.0e}" if abs(value) >= 1e5 or abs(value) < 1e-3 else f"{value:.4g}"
 
 
-def span(values: Sequence[float], pad: float = 0.04, zero: bool = False) -> tuple[float, float]:
+def span(values: Sequence[float | int], pad: float | int = 0.04, zero: bool = False) -> tuple[float | int, float | int]:
     """The range of finite values with some room; with ``zero`` it begins there."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
@@ -45,8 +45,8 @@ def span(values: Sequence[float], pad: float = 0.04, zero: bool = False) -> tupl
 class Plot:
     """Two linear axes and what is drawn on them; ``x`` and ``y`` are (low, high) in the units of the labels."""
 
-    x: tuple[float, float]
-    y: tuple[float, float]
+    x: tuple[float | int, float | int]
+    y: tuple[float | int, float | int]
     label: str
     x_label: str = ""
     y_label: str = ""
@@ -57,7 +57,7 @@ class Plot:
     _parts: list[str] = field(default_factory=list)
     _legend: list[tuple[str, str]] = field(default_factory=list)
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: float | int, y: float | int) -> tuple[float | int, float | int]:
         """Where a point lies, in the picture."""
         (x0, x1), (y0, y1) = self.x, self.y
         across = (x - x0) / ((x1 - x0) or 1.0)
@@ -65,20 +65,26 @@ class Plot:
         inner, tall = self.width - self.left - _RIGHT, self.height - _TOP - _BOTTOM
         return self.left + across * inner, _TOP + (1 - up) * tall
 
-    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, name: str = "", kind: str = "line") -> None:
+    def line(
+        self, xs: Sequence[float | int], ys: Sequence[float | int], colour: str, name: str = "", kind: str = "line"
+    ) -> None:
         """A polyline through the finite points."""
         points = [self.at(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(x) and math.isfinite(y)]
         if points:
             self._parts.append(f'<polyline class="{kind} {colour}" points="{_points(points)}"/>')
         self.note(colour, name)
 
-    def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str) -> None:
+    def band(
+        self, xs: Sequence[float | int], low: Sequence[float | int], high: Sequence[float | int], colour: str
+    ) -> None:
         """The area between two curves."""
         there = [self.at(x, y) for x, y in zip(xs, high, strict=True)]
         back = [self.at(x, y) for x, y in zip(xs, low, strict=True)][::-1]
         self._parts.append(f'<polygon class="band {colour}" points="{_points(there + back)}"/>')
 
-    def dot(self, x: float, y: float, colour: str, title: str = "", radius: float = 4.0, kind: str = "dot") -> None:
+    def dot(
+        self, x: float | int, y: float | int, colour: str, title: str = "", radius: float | int = 4.0, kind: str = "dot"
+    ) -> None:
         """A point; ``title`` is shown under the pointer."""
         cx, cy = self.at(x, y)
         told = f"<title>{html.escape(title)}</title>" if title else ""
@@ -86,12 +92,18 @@ class Plot:
             f'<circle class="{kind} {colour}" cx="{cx:.1f}" cy="{cy:.1f}" r="{radius:g}">{told}</circle>'
         )
 
-    def segment(self, start: tuple[float, float], end: tuple[float, float], colour: str, kind: str = "line") -> None:
+    def segment(
+        self,
+        start: tuple[float | int, float | int],
+        end: tuple[float | int, float | int],
+        colour: str,
+        kind: str = "line",
+    ) -> None:
         """A straight line between two points."""
         (x0, y0), (x1, y1) = self.at(*start), self.at(*end)
         self._parts.append(f'<line class="{kind} {colour}" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
 
-    def bar(self, x0: float, x1: float, y: float, colour: str, title: str = "") -> None:
+    def bar(self, x0: float | int, x1: float | int, y: float | int, colour: str, title: str = "") -> None:
         """A bar from zero (or the lower edge) to ``y``."""
         left, top = self.at(x0, y)
         right, bottom = self.at(x1, max(0.0, self.y[0]))
@@ -150,9 +162,9 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
     return f'<ul class="legend">{keys}</ul>'
 
 
-def _text(x: float, y: float, text: str, more: str = "") -> str:
+def _text(x: float | int, y: float | int, text: str, more: str = "") -> str:
     return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="middle" {more}>{html.escape(text)}</text>'
 
 
-def _points(points: Sequence[tuple[float, float]]) -> str:
+def _points(points: Sequence[tuple[float | int, float | int]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
