@@ -161,6 +161,8 @@ def test_modes_are_called_after_what_most_of_a_cluster_has() -> None:
         ("stalled", "", (3, 4, 5, 6)), ("slipped off", "slip", (0, 1, 2)),
     ]  # fmt: skip
     assert modes[0].share == 0.75
+    alone = modes_of(np.arange(7), label, np.zeros(7, int), PUSHING, 1.0)
+    assert [(mode.label, len(mode.episodes)) for mode in alone] == [("slipped off", 4), ("stalled", 3)]
 
 
 def test_what_all_worlds_hide_is_named_first() -> None:

@@ -35,10 +35,11 @@ def _mode(spot: BlindSpot) -> str:
 
 
 def _modes(spots: Sequence[BlindSpot], clusters: Clusters) -> list[str]:
-    lines = [
+    stable = (
         f"  {clusters.count} clusters of endings, adjusted Rand index {clusters.stability:.2f} "
         f"[{clusters.low:.2f}, {clusters.high:.2f}] over bootstrap samples"
-    ]
+    )
+    lines = [stable if clusters.count > 1 else "  no stable clusters of endings; each failure goes by its own label"]
     for spot in spots:
         lines.append(f"  {_mode(spot)}, e.g. seeds {', '.join(str(s) for s in spot.mode.episodes[:3])}")
         lines += [

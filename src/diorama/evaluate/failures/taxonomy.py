@@ -64,11 +64,14 @@ def modes_of(
 ) -> list[Mode]:
     """One mode for each cluster of failures [N], the most frequent first, called after the label that most have.
 
-    Clusters of the same label are one mode: the label, not the number of clusters, is what people can act on.
+    Clusters of the same label are one mode: the label, not the number of clusters, is what people can act on. Where
+    there is one cluster alone, each failure goes by its own label.
     """
     seed_of = {rule.label: rule.seed for rule in rules}
     named = np.full(len(label), UNNAMED, object)
-    for number in np.unique(cluster):
+    if len(np.unique(cluster)) == 1:
+        named = np.asarray(label, object)
+    for number in np.unique(cluster) if len(np.unique(cluster)) > 1 else ():
         names, counts = np.unique(label[cluster == number].astype(str), return_counts=True)
         named[cluster == number] = names[counts.argmax()]
     found = []
