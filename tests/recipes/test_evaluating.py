@@ -1,5 +1,7 @@
 """Policies in many worlds: the same table wherever the items run, and nothing is done twice."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,8 @@ def test_every_policy_meets_every_world_on_the_same_seeds(setting, tmp_path) -> 
     np.testing.assert_array_equal(again.wall_s, table.wall_s)
 
 
+# Ray leaves the processes of its node to the operating system, and Python warns of each when it forgets them.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_other_processes_give_the_same(setting, tmp_path) -> None:
     task, policies, worlds, _ = setting
     here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
@@ -49,6 +53,7 @@ def test_other_processes_give_the_same(setting, tmp_path) -> None:
     for name, values in one._columns().items():
         if not name.endswith(("wall_s", "device_s")):
             np.testing.assert_array_equal(two._columns()[name], values, name)
+    gc.collect()
 
 
 def test_the_key_of_an_item_says_what_it_depends_on(setting) -> None:
