@@ -1,5 +1,6 @@
 """Addresses of pages, and the words that several of them share."""
 
+from diorama.registry.explain import Neighbour
 from diorama.registry.records import Version
 from diorama.studio.web.answers.versions import Row
 
@@ -16,7 +17,7 @@ KINDS = {"simulator": "world", "scenario_set": "scenarios", "failure_mode": "fai
 """Kinds that people call otherwise."""
 
 
-def address(one: Row | Version) -> str:
+def address(one: Row | Version | Neighbour) -> str:
     """The page of a version."""
     return f"/{PLACES.get(one.kind, 'versions')}/{one.id}"
 
