@@ -65,11 +65,13 @@ class Flips:
 def cost_of(graph: Graph, version: str) -> Cost:
     """What making this version took: its newest build, its own record, else the newest like it of the same family."""
     own = recorded(graph, version)
-    if own.known:
-        return own
     found = graph.get(version)
-    family = graph.family(found.kind, found.name)
-    return newest(graph, [v.id for v in family], f"an earlier {found.kind} {found.name}")
+    return own if own.known else family_cost(graph, found.kind, found.name)
+
+
+def family_cost(graph: Graph, kind: str, name: str) -> Cost:
+    """What making the newest of a family took for which that is recorded; unknown where it is for none."""
+    return newest(graph, [v.id for v in graph.family(kind, name)], f"an earlier {kind} {name}")
 
 
 def newest(graph: Graph, versions: Iterable[str], words: str) -> Cost:

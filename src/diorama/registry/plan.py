@@ -12,9 +12,10 @@ from diorama.registry.costs import (
     Cost,
     Flips,
     Total,
-    cost_of,
     expected_flips,
+    family_cost,
     newest,
+    recorded,
     sum_costs,
 )
 from diorama.registry.graph import Graph
@@ -107,6 +108,7 @@ class _Planner:
         self.survey = Survey(graph, self.order, {old: _troubles(graph, old, new)})
         self.steps: dict[str, Step] = {}
         self.heirs: dict[str, set[str]] = {old: {new}}
+        self.families: dict[tuple[str, str], Cost] = {}
 
     def plan(self) -> Plan:
         for version in self.order:
@@ -185,7 +187,14 @@ class _Planner:
             return self._finetune_cost(version)
         if version.kind in ("claim", "audit"):
             return WITH_EVALUATIONS
-        return cost_of(self.graph, version.id)
+        own = recorded(self.graph, version.id)
+        return own if own.known else self._family_cost(version.kind, version.name)
+
+    def _family_cost(self, kind: str, name: str) -> Cost:
+        """Looked up once a plan: many versions below a world may be of one family."""
+        if (kind, name) not in self.families:
+            self.families[kind, name] = family_cost(self.graph, kind, name)
+        return self.families[kind, name]
 
     def _replay_cost(self, version: Version) -> Cost:
         """Of an evaluation on one of the advisory's regression scenario sets."""

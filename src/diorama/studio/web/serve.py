@@ -16,7 +16,9 @@ _BACKLOG = 128
 def serve(book: Book, settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until interrupted. Raises `ConfigError` where FastAPI is not installed or the address is taken."""
     uvicorn, create_app, services_of = needed()
-    app = create_app(services_of(book, settings))
+    services = services_of(book, settings)
+    app = create_app(services)
+    services.snapshot()  # a large registry is read before the first page is asked for
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
