@@ -1,7 +1,8 @@
 """The registry that work is written into, with what is the same for all work of one process. JAX-free.
 
 Which one: see `diorama.recipes.where`. ``DIORAMA_DATABASE`` and ``DIORAMA_BLOBS`` are URLs of a database and of a blob
-store in place of those in the folder.
+store in place of those in the folder. ``DIORAMA_TRUSTED_KEYS`` names files of public keys, parted as in PATH: then only
+worlds and policies that one of them signed are taken out of the registry to be run.
 """
 
 import json
@@ -16,24 +17,35 @@ from diorama.core.files import write_atomically
 from diorama.recipes.where import OFF, Where
 from diorama.registry.actions import Action, code_digest, lock_digest
 from diorama.registry.energy import Counter, open_counter
+from diorama.registry.keys import read_public_key
 from diorama.registry.recording import Recorder
+from diorama.registry.records import Version
 from diorama.registry.registry import Registry
 from diorama.registry.resources import Stopwatch
+from diorama.registry.signatures import TrustPolicy, require
 
-DATABASE, BLOBS = "DIORAMA_DATABASE", "DIORAMA_BLOBS"
+DATABASE, BLOBS, TRUSTED = "DIORAMA_DATABASE", "DIORAMA_BLOBS", "DIORAMA_TRUSTED_KEYS"
 _PLACES = "places.json"
 
 
 class Book:
     """A registry that work is written into. Use as a context manager.
 
-    ``device``, ``devices``: what does the work, in words, and how many accelerators.
+    ``device``, ``devices``: what does the work, in words, and how many accelerators. ``trust``: which versions must be
+    signed before they are run.
     """
 
     def __init__(
-        self, registry: Registry, places: "Places", *, watts: float | None = None, device: str = "cpu", devices: int = 0
+        self,
+        registry: Registry,
+        places: "Places",
+        *,
+        watts: float | None = None,
+        device: str = "cpu",
+        devices: int = 0,
+        trust: TrustPolicy | None = None,
     ) -> None:
-        self.registry, self.places = registry, places
+        self.registry, self.places, self._trust = registry, places, trust
         self._watts, self._device, self._devices = watts, device, devices
 
     def __enter__(self) -> "Book":
@@ -41,6 +53,10 @@ class Book:
 
     def __exit__(self, *error: object) -> None:
         self.registry.__exit__(*error)
+
+    def runnable(self, version: str) -> Version:
+        """The version, if it may be run. Raises `DataError` where it must be signed and is not."""
+        return self.registry.get(version) if self._trust is None else require(self.registry, version, self._trust)
 
     @cached_property
     def code(self) -> str:
@@ -116,7 +132,14 @@ def open_book(where: Where, *, device: str = "cpu", devices: int = 0) -> Book | 
     if where.place == OFF:
         return None
     registry = Registry.open(where.place, **other_urls())
-    return Book(registry, Places(Path(where.place)), watts=where.watts, device=device, devices=devices)
+    places, trust = Places(Path(where.place)), trusted()
+    return Book(registry, places, watts=where.watts, device=device, devices=devices, trust=trust)
+
+
+def trusted() -> TrustPolicy | None:
+    """What `TRUSTED` asks for; None where it is not set. Raises `DataError` for files that hold no public key."""
+    files = [file for file in os.environ.get(TRUSTED, "").split(os.pathsep) if file]
+    return TrustPolicy(tuple(read_public_key(file) for file in files)) if files else None
 
 
 def other_urls() -> dict[str, str | None]:

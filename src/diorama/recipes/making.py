@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -216,15 +217,25 @@ def scored(
 
 
 def unpacked(book: Book, version: str, to: Path) -> Path:
-    """The artifact of a version as a folder, from its blobs. Raises `DataError` where it has none."""
-    found = book.registry.get(version)
+    """The artifact of a version as a folder, from its blobs; what lies there already is checked.
+
+    Raises `DataError` where it has none, and where it must be signed before it is run and is not.
+    """
+    found = book.runnable(version)
     if not {DESCRIPTION, WEIGHTS} <= set(found.manifest.blobs):
         raise DataError(f"{found.name} ({version[:12]}) holds no artifact of Diorama; it cannot be run here.")
     to.mkdir(parents=True, exist_ok=True)
     for name in (DESCRIPTION, WEIGHTS):
-        if not (to / name).exists():
+        if not _holds(to / name, found.manifest.blobs[name]):
             book.registry.copy_blob(found.manifest.blobs[name], to / name)
     return to
+
+
+def _holds(file: Path, digest: str) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest() == digest
 
 
 def dataset_of(book: Book, version: str, to: Path) -> Dataset:
