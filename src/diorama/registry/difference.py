@@ -1,6 +1,7 @@
 """What differs between two versions: fields path by path, blobs, what they rest on, metrics, and single episodes."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from diorama.registry.records import Version
 
 EPISODES = "episodes.json"
 """The blob of an evaluation with one row per episode: an object of columns, one of them ``seed``."""
+TABLE = "episodes.parquet"
+"""The same as a Parquet table: ``seed``, and each score in a column ``metric.NAME``."""
+_METRIC = "metric."
 _SETTING = ("evaluated_in", "drawn_from", "judged_by")
 _ABSENT = None
 
@@ -162,17 +166,29 @@ def _by_seed(ours: Mapping[str, list], theirs: Mapping[str, list], metric: str) 
 
 def _table(evaluation: Version, read: Callable[[str], bytes] | None) -> Mapping[str, list]:
     """The columns of an evaluation's episodes; empty where it has none."""
-    blob = evaluation.manifest.blobs.get(EPISODES)
-    if blob is None or read is None:
+    blobs = evaluation.manifest.blobs
+    if read is None or not {EPISODES, TABLE} & set(blobs):
         return {}
     try:
-        table = json.loads(read(blob))
-        columns = {str(name): list(column) for name, column in table.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        columns = _rows(read(blobs[EPISODES])) if EPISODES in blobs else _columns(read(blobs[TABLE]))
+    except (ValueError, TypeError, AttributeError, OSError) as error:
         raise DataError(f"The episodes of evaluation {evaluation.id[:12]} cannot be read: {error}") from error
     if len({len(column) for column in columns.values()}) > 1 or "seed" not in columns:
         raise DataError(f"The episodes of evaluation {evaluation.id[:12]} need one seed and value in each row.")
     return columns
+
+
+def _rows(content: bytes) -> dict[str, list]:
+    return {str(name): list(column) for name, column in json.loads(content).items()}
+
+
+def _columns(content: bytes) -> dict[str, list]:
+    """Seeds and scores of a Parquet table; its other columns say how an episode went, not how well."""
+    import pyarrow.parquet as parquet  # most questions to a registry do without it
+
+    table = parquet.read_table(io.BytesIO(content))
+    wanted = [name for name in table.column_names if name == "seed" or name.startswith(_METRIC)]
+    return {name.removeprefix(_METRIC): table.column(name).to_pylist() for name in wanted}
 
 
 def _estimates(evaluation: Version) -> dict[str, float]:

@@ -171,7 +171,8 @@ def troubles_of(graph: Graph, version: str) -> tuple[Trouble, ...]:
         troubles.append(revoked(graph, version))
     if (end := expires_at(found)) is not None and end <= graph.now:
         day = datetime.datetime.fromtimestamp(end, datetime.UTC).strftime("%Y-%m-%d")
-        text = f"{label(graph, version)} held until {day} and is to be measured again."
+        until = f"held until {day}" if end > 0 else "names an end that cannot be read"
+        text = f"{label(graph, version)} {until} and is to be measured again."
         troubles.append(Trouble(Kind.EXPIRED, f"expired {version}", text))
     if found.fields.get("opaque"):
         text = f"{label(graph, version)} was imported; how it was made is not on record."

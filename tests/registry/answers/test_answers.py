@@ -1,7 +1,10 @@
 """Debt, lineage, difference, page, channels; each also in words and as canonical JSON."""
 
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from registry_story import Maker
 
@@ -80,6 +83,24 @@ def test_a_difference_names_fields_edges_metrics_and_episodes(story) -> None:
     assert paired.estimates == (0.6, 0.7)
     assert "of 3 equal seeds 1 (2) from success to failure" in text(found)
     assert text(difference(graph, story.low, story.low)).endswith("They do not differ.")
+
+
+def test_episodes_in_a_parquet_table_are_compared_too(story) -> None:
+    m, tables = story.maker, {}
+    for key, policy, won in (("1" * 64, story.a, [True, True]), ("2" * 64, story.b, [True, False])):
+        held = io.BytesIO()
+        parquet.write_table(
+            pa.table({"seed": [7, 8], "metric.success": [float(w) for w in won], "wall_s": [1.0, 2.0]}), held
+        )
+        tables[key] = held.getvalue()
+        edges = ("evaluates", policy), ("evaluated_in", story.v2)
+        m.add("evaluation", "push-t/many", *edges, blobs={"episodes.parquet": key}, k=key)
+    found = difference(m.graph(), story.a, story.b, read=tables.__getitem__)
+    (paired,) = (pair for pair in found.paired if pair.seeds)
+    assert (paired.metric, [f.seed for f in paired.negative], paired.positive) == ("success", [8], ())
+    tables["1" * 64] = b"no table"
+    with pytest.raises(DataError, match="cannot be read"):
+        difference(m.graph(), story.a, story.b, read=tables.__getitem__)
 
 
 def test_a_damaged_table_of_episodes_is_named() -> None:

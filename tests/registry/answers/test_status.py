@@ -9,6 +9,7 @@ from registry_random import RECIPES, WORSE, entry, make
 from registry_story import Maker, visits
 
 from diorama.core.canonical import canonical
+from diorama.registry.graph import Graph
 from diorama.registry.records import KINDS, ROLES, Advisory, Replay, Revocation
 from diorama.registry.render import text
 from diorama.registry.rules import RULES, Passage, Status, passes
@@ -187,3 +188,34 @@ def test_kinds_do_not_change_what_comes_along_a_measurement() -> None:
         source = m.add(kind, "s", ("evaluated_in", world))
         m.say(dataclasses.replace(Advisory("one", "a fault"), affects=(world,)))
         assert status_of(m.graph(), source).status == Status.STALE
+
+
+@pytest.mark.parametrize(
+    ("fields", "over"),
+    [
+        ({"expires": "1970-01-02"}, 86_400.0),
+        ({"expires": 5_000}, 5_000.0),
+        ({"valid_days": 2}, 2 * 86_400.0 + 2_000.0),
+        ({"expires": "soon"}, 0.0),
+        ({"valid_days": True}, 0.0),
+    ],
+)
+def test_what_has_an_end_is_stale_from_then_on(fields, over) -> None:
+    m = Maker()
+    test = m.add("evaluation", "push-t/test")
+    claim = m.add("claim", "push-t/claim", ("supports", test), **fields)
+
+    def status(now: float) -> Status:
+        return status_of(Graph(m.versions.values(), now=now), claim).status
+
+    assert status(over) == Status.STALE
+    assert over == 0.0 or status(over - 1.0) == Status.FRESH
+    (cause,) = status_of(Graph(m.versions.values(), now=over), claim).causes
+    words = "names an end that cannot be read" if over == 0.0 else "held until 1970-01-0"
+    assert words in cause.sentence and [one.id for one in cause.path] == [claim]
+
+
+def test_what_names_no_end_holds() -> None:
+    m = Maker()
+    claim = m.add("claim", "push-t/claim")
+    assert status_of(Graph(m.versions.values(), now=1e12), claim).status == Status.FRESH

@@ -1,6 +1,7 @@
 """The registry in memory, brought up to date when it has grown: what every page is made from."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,7 +65,7 @@ class Snapshots:
         versions, events = self.registry.since(*seen)
         self._versions += versions
         self._events += events
-        graph = Graph(self._versions, self._events)
+        graph = Graph(self._versions, self._events, now=time.time())
         reached = (
             self._versions[-1].sequence if self._versions else 0,
             self._events[-1].sequence if self._events else 0,
