@@ -232,10 +232,14 @@ class Registry:
         with reading(self.engine) as connection:
             return queries.tip(connection)
 
-    def since(self, version: int, event: int) -> tuple[list[Version], list[Event]]:
-        """The versions and the events with larger numbers than these, oldest first, as of one moment."""
+    def since(self, version: int, event: int) -> tuple[list[Version], list[Event], dict[str, list[str]]]:
+        """The versions and the events with larger numbers than these, oldest first, as of one moment.
+
+        The third says of all datasets which registered episodes they hold (see `Graph`).
+        """
         with reading(self.engine) as connection:
-            return queries.versions_since(connection, version), queries.events_since(connection, event)
+            versions, events = queries.versions_since(connection, version), queries.events_since(connection, event)
+            return versions, events, episodes.holding(connection)
 
     def check(self, deep: bool = True) -> list[Damage]:
         """Everything that is wrong with this registry; without ``deep`` the content of blobs is not read."""

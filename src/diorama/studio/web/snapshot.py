@@ -62,10 +62,10 @@ class Snapshots:
         if tip[0] < seen[0] or tip[1] < seen[1]:
             # The database was taken back to an earlier copy.
             self._versions, self._events, seen = [], [], (0, 0)
-        versions, events = self.registry.since(*seen)
+        versions, events, held = self.registry.since(*seen)
         self._versions += versions
         self._events += events
-        graph = Graph(self._versions, self._events, now=time.time())
+        graph = Graph(self._versions, self._events, held, time.time())
         reached = (
             self._versions[-1].sequence if self._versions else 0,
             self._events[-1].sequence if self._events else 0,
