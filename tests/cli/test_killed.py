@@ -23,7 +23,7 @@ import time
 from diorama.data import DatasetWriter
 append = DatasetWriter.append
 def slowly(self, *given, **named):
-    time.sleep(0.02)
+    time.sleep(0.06)
     return append(self, *given, **named)
 DatasetWriter.append = slowly
 """

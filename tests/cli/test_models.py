@@ -100,5 +100,5 @@ def test_help_says_which_model_to_take(diorama, capsys) -> None:
         diorama("fit", "--help")
     assert stop.value.code == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Not sure which model?" in said and "--model {ensemble,rssm,diffusion}" in said
+    assert "Not sure which model?" in said and "--model {ensemble,rssm,diffusion,hybrid}" in said
     assert "mlp (default), transformer or reader for vectors" in said
