@@ -12,7 +12,6 @@ import json
 import os
 import random
 import resource
-import socket
 import statistics
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from diorama.registry.manifest import manifest_id
 from diorama.registry.records import Advisory, ChannelEntry, Edge, Manifest
 from diorama.registry.registry import Registry
 from diorama.studio.web.ranges import serve_file
+from diorama.studio.web.serve import listen
 from diorama.studio.web.settings import Limits, Settings
 
 FIRST, ANY, SEEK = 0.3, 1.0, 0.1
@@ -120,7 +120,7 @@ def served(app: Any) -> tuple[str, Any]:
     """The address of an application, and its server."""
     import uvicorn
 
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen(Settings(port=0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
     threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
     while not server.started:
@@ -134,7 +134,7 @@ def studio(book: Book) -> Any:
     from diorama.studio.web.services import Services
 
     services = Services(book, Settings(limits=Limits(burst=100_000, rate=100_000.0)))
-    services.snapshot()
+    services.warm()
     return create_app(services)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from diorama.recipes.book import Book
 from diorama.studio.web.answers.datasets import Datasets
+from diorama.studio.web.answers.home import home
 from diorama.studio.web.answers.pairs import Tables
 from diorama.studio.web.answers.runs import Runs
 from diorama.studio.web.answers.worlds import Exams
@@ -46,6 +47,11 @@ class Services:
     def snapshot(self) -> Snapshot:
         """The registry now."""
         return self.snapshots.current()
+
+    def warm(self) -> None:
+        """Read the registry and work out the first page, before anybody asks for it."""
+        home(self.snapshot(), self.tables)
+        self.templates.get_template("home.html")
 
     def page(self, request: Request, template: str, /, *, status: int = 200, **context: Any) -> HTMLResponse:
         """A page from a template of ``studio/web/templates`` or ``studio/play/templates``.

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from diorama.registry.registry import Registry
 from diorama.registry.status import Survey
 
 T = TypeVar("T")
+RECENT = 16
+"""How many large answers about single versions are kept."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,21 @@ class Snapshot:
     survey: Survey
     tip: tuple[int, int]
     _derived: dict[str, Any] = field(default_factory=dict)
+    _recent: OrderedDict[tuple[str, ...], Any] = field(default_factory=OrderedDict)
 
     def once(self, name: str, make: Callable[["Snapshot"], T]) -> T:
         """What ``make`` gives for this snapshot, worked out by the first who asks under ``name``."""
         if name not in self._derived:
             self._derived[name] = make(self)
         return self._derived[name]
+
+    def recent(self, key: tuple[str, ...], make: Callable[["Snapshot"], T]) -> T:
+        """The same for what there may be one of for each version: the last `RECENT` that were asked for are kept."""
+        found = self._recent.pop(key) if key in self._recent else make(self)
+        self._recent[key] = found
+        while len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+        return found
 
     @property
     def tag(self) -> str:

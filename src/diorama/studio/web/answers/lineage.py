@@ -125,12 +125,18 @@ def node(snapshot: Snapshot, version: str) -> Node360:
     successors = snapshot.graph.successors(version)
     successor = max(successors, key=lambda one: snapshot.graph.get(one).sequence, default="")
     owed = debt(snapshot.graph, version, time.time()) if found.kind in ("policy", "simulator") else None
-    planned = plan(snapshot.graph, version, successor) if successor else None
+    planned = None
+    if successor:
+        planned = snapshot.recent(("plan", version, successor), lambda one: plan(one.graph, version, successor))
     return Node360(row(snapshot, found), snapshot.survey.report(version), owed, successor, planned)
 
 
 def what_if(snapshot: Snapshot, version: str, change: str = PATCH) -> WhatIf:
     """What a patch or a revocation would do, worked out on a copy of the graph; nothing is registered."""
+    return snapshot.recent(("what if", version, change), lambda one: _what_if(one, version, change))
+
+
+def _what_if(snapshot: Snapshot, version: str, change: str) -> WhatIf:
     graph, found = snapshot.graph, snapshot.graph.get(version)
     order = graph.downstream([version])
     below = set(order)
