@@ -27,6 +27,7 @@ from diorama.recipes.registering import LOCAL, Sources
 from diorama.recipes.tasks import Task, find_task, reward_for
 from diorama.recipes.workshop import Workshop, one
 from diorama.registry.actions import Action
+from diorama.registry.difference import EPISODES
 from diorama.registry.recording import Recorder
 from diorama.registry.records import Version
 
@@ -124,7 +125,7 @@ def _scored(shop: Workshop, task: Task, policy: str, earlier: Version) -> Evalua
 
 
 def _recorded(shop: Workshop, evaluation: Version) -> Evaluation:
-    table = json.loads(shop.book.registry.read_blob(evaluation.manifest.blobs[scoring.EPISODES]))
+    table = json.loads(shop.book.registry.read_blob(evaluation.manifest.blobs[EPISODES]))
     fields, seeds = evaluation.fields, tuple(table.pop("seed"))
     scores = {metric: np.asarray(values) for metric, values in table.items()}
     return Evaluation(fields["policy"], fields["world"], seeds, fields["length"], scores)

@@ -25,6 +25,7 @@ from diorama.recipes.describing import family
 from diorama.recipes.making import unpacked
 from diorama.recipes.scoring import evaluation_manifest
 from diorama.recipes.tasks import reward_for
+from diorama.registry.difference import EPISODES
 from diorama.registry.records import Advisory, Edge, Manifest, Replay, Version
 
 STARTS = "starts.json"
@@ -113,7 +114,7 @@ def _tested(book: Book, policy: Version, scenarios: Version, world: str, folder:
 
 
 def _table(book: Book, evaluation: str) -> str:
-    return book.registry.get(evaluation).manifest.blobs["episodes.json"]
+    return book.registry.get(evaluation).manifest.blobs[EPISODES]
 
 
 def _inside(dataset: Dataset, region: Mapping[str, Any]) -> np.ndarray:

@@ -13,10 +13,8 @@ from typing import Any
 from diorama.core.canonical import canonical
 from diorama.recipes.book import Book
 from diorama.recipes.describing import exam_figures
+from diorama.registry.difference import EPISODES
 from diorama.registry.records import Edge, Manifest
-
-EPISODES = "episodes.json"
-"""The table of an evaluation: ``seed`` and each metric, one value for each episode."""
 
 
 def evaluation_manifest(

@@ -12,10 +12,10 @@ from diorama.core.errors import DataError
 from diorama.evaluate import intervals
 from diorama.evaluate.records import EPISODES as PARQUET
 from diorama.evaluate.records import Episodes, read_episodes
+from diorama.registry.difference import EPISODES as JSON
 from diorama.registry.records import Version
 from diorama.registry.registry import Registry
 
-JSON = "episodes.json"
 _KEPT, _LARGEST = 256, 64 * 2**20
 
 
