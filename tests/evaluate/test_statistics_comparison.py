@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.stats import multinomial
 
 from diorama.core.errors import ConfigError
 from diorama.evaluate.statistics import (
@@ -19,6 +20,7 @@ from diorama.evaluate.statistics import (
     merge_mean,
     p_to_e,
     paired_evidence,
+    paired_rates,
     series_share,
     simultaneous_half_width,
     unpaired_evidence,
@@ -90,6 +92,30 @@ def test_evidence_by_hand() -> None:
     assert paired_evidence(won, lost)[-1] == pytest.approx(2.0)
     assert greater(won, lost)[-1] == pytest.approx(3.75)
     assert first_crossing(np.array([1.0, 30.0, 2.0])) == 2
+
+
+@pytest.mark.parametrize("size", [20, 50])
+@pytest.mark.parametrize("chances", [(0.02, 0.01), (0.1, 0.1), (0.3, 0.1), (0.5, 0.02)])
+def test_the_interval_of_paired_rates_covers(size, chances) -> None:
+    """Exactly: over all numbers of pairs won and lost, weighted by their probability."""
+    win, lose = chances
+    covered = 0.0
+    for wins in range(size + 1):
+        for losses in range(size + 1 - wins):
+            ours = np.arange(size) < wins
+            theirs = (np.arange(size) >= wins) & (np.arange(size) < wins + losses)
+            found = paired_rates(ours, theirs)
+            weight = multinomial.pmf([wins, losses, size - wins - losses], size, [win, lose, 1 - win - lose])
+            covered += weight * (found.low <= win - lose <= found.high)
+    assert covered >= 0.935
+
+
+def test_pairs_that_never_differ_are_no_certain_zero() -> None:
+    found = paired_rates(np.zeros(50, bool), np.zeros(50, bool))
+    assert found.value == 0.0 and found.low == -found.high and 0.02 < found.high < 0.06
+    swapped = paired_rates(np.arange(9) < 2, np.arange(9) < 6)
+    mirrored = paired_rates(np.arange(9) < 6, np.arange(9) < 2)
+    assert (swapped.low, swapped.high) == pytest.approx((-mirrored.high, -mirrored.low))
 
 
 def test_paired_difference_with_an_interval_that_may_be_peeked_at() -> None:

@@ -5,6 +5,7 @@ from scipy import stats
 
 from diorama.core.errors import ConfigError
 from diorama.evaluate.statistics.binomial import wilson
+from diorama.evaluate.statistics.comparison import paired_rates
 from diorama.evaluate.statistics.estimate import Estimate, checked_scores
 
 
@@ -32,9 +33,14 @@ def mean(values: np.ndarray, level: float = 0.95, seed: int = 0) -> Estimate:
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean of ``ours - theirs`` [N], paired by seed, with the bootstrap interval of the differences."""
+    """Mean of ``ours - theirs`` [N], paired by seed.
+
+    Of booleans the difference of two rates (`paired_rates`), else with the bootstrap interval of the differences.
+    """
     if np.shape(ours) != np.shape(theirs):
         raise ConfigError(
             f"Paired scores need equal shapes, got {np.shape(ours)} and {np.shape(theirs)}; use the same seeds."
         )
+    if np.asarray(ours).dtype == bool and np.asarray(theirs).dtype == bool:
+        return paired_rates(ours, theirs, level)
     return mean(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64), level, seed)

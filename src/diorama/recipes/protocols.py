@@ -176,14 +176,15 @@ def _across(trial: Trial, table: Episodes) -> list[dict[str, Any]]:
 
 def _disagreement(trial: Trial, policy: str, here: Episodes, there: Episodes) -> dict[str, Any]:
     metric = trial.metrics[0]
-    ours, theirs = (np.asarray(part.score(metric), np.float64) for part in (here, there))
+    scored = [part.score(metric) for part in (here, there)]
+    ours, theirs = (np.asarray(values, np.float64) for values in scored)
     spread = ours.std() * theirs.std()
     agreement = float(np.mean((ours - ours.mean()) * (theirs - theirs.mean())) / spread) if spread else None
     return {
         "policy": policy,
         "world": str(here.world[0]),
         "against": str(there.world[0]),
-        "difference": asdict(intervals.paired_difference(ours, theirs, trial.protocol.level)),
+        "difference": asdict(intervals.paired_difference(*scored, trial.protocol.level)),
         "agreement": agreement,
         "success_differs": float(np.mean(here.success != there.success)) if here.judged else None,
     }

@@ -116,8 +116,8 @@ def _paired(a_id: str, b_id: str, a: Table | None, b: Table | None, metric: str)
     if len(shared) < 2 or len(np.unique(a.seeds)) < len(a.seeds) or len(np.unique(b.seeds)) < len(b.seeds):
         return None
     ours, theirs = a.metrics[metric][in_a], b.metrics[metric][in_b]
-    difference = intervals.paired_difference(ours.astype(np.float64), theirs.astype(np.float64))
     rate = ours.dtype == bool and theirs.dtype == bool
+    difference = intervals.paired_difference(ours, theirs)
     won, lost = (ours > 0.5, theirs > 0.5) if rate else (np.zeros(len(shared), bool), np.zeros(len(shared), bool))
     return Paired(
         a=a_id,
