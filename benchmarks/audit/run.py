@@ -1,10 +1,11 @@
 """Does the audit find what was planted, and leave the honest alone?
 
-Run: ``python benchmarks/audit/run.py [--seeds 20] [--first 2000] [--json FILE]``.
+Run: ``python benchmarks/audit/run.py [--seeds 20] [--first 2000] [--only leaks,probes,copies] [--json FILE]``.
 
 First table: for each kind of leak, planted once in each of ``seeds`` registries made from honest stories, how often its
 check found it with the verdict that must follow; and how often any check held anything against the honest story, over
-five times as many seeds (seeds 1000 to 1019 were used for tuning). Second
+five times as many seeds (seeds 1000 to 1019 were used for tuning). Second table: the same for probes that are really
+played in the point mass, each of 40 starts (`probed`; seeds 1000 and 1100 were looked at while it was written). Third
 table: near copies of starts, motions and pictures of Push-T at growing disturbance, the share found among planted
 copies, and honest items that were called copies. Intervals are Wilson's at 0.95.
 """
@@ -27,6 +28,7 @@ from diorama.evaluate.statistics import wilson
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import planted  # noqa: E402
+import probed  # noqa: E402
 
 TRAINING, TESTED, STEPS, HONEST = 200, 100, 60, 5
 
@@ -36,16 +38,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=2000)
+    parser.add_argument("--only", default="leaks,probes,copies")
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    kinds = [row for row in leaks(seeds)]
-    near = [row for row in copies(arguments.first)]
-    show("| leak | check | planted | found | interval |", kinds)
-    show("| near copies | disturbance | planted | found | interval | honest | called copies | interval |", near)
+    tables = {
+        "leaks": ("| leak | check | planted | found | interval |", lambda: leaks(seeds)),
+        "probes": (
+            "| policy that is probed | check | must it be accused | played | accused | interval |",
+            lambda: probes(seeds),
+        ),
+        "copies": (
+            "| near copies | disturbance | planted | found | interval | honest | called copies | interval |",
+            lambda: copies(arguments.first),
+        ),
+    }
+    found = {}
+    for name in arguments.only.split(","):
+        header, rows = tables[name]
+        found[name] = list(rows())
+        show(header, found[name])
     if arguments.json:
-        arguments.json.write_text(json.dumps({"leaks": kinds, "near copies": near}, indent=1))
-    return int(any(row[2] != row[3] for row in kinds[:-1]) or kinds[-1][3] != 0)
+        arguments.json.write_text(json.dumps(found, indent=1))
+    leaky = found.get("leaks", [])
+    missed = any(row[2] != row[3] for row in leaky[:-1]) or any(row[3] for row in leaky[-1:])
+    return int(missed or any(row[4] != (row[3] if row[2] == "yes" else 0) for row in found.get("probes", [])))
 
 
 def show(header: str, rows: list[list]) -> None:
@@ -78,6 +95,17 @@ def leaks(seeds: range) -> Iterator[list]:
             honest = range(seeds.start, seeds.start + HONEST * len(seeds))
             flagged = sum(planted.audited(planted.honest(seed), book).verdict != "clean" for seed in honest)
         yield ["none: the honest story", "all", len(honest), flagged, interval(flagged, len(honest))]
+
+
+def probes(seeds: range) -> Iterator[list]:
+    """One row for each policy whose probe is played: in how many of the evaluations it was accused."""
+    with tempfile.TemporaryDirectory() as folder, planted.opened(pathlib.Path(folder) / "registry") as book:
+        for asked, kinds in (("yes", probed.PLANTS), ("no", probed.CONTROLS)):
+            for name, plant in kinds.items():
+                # Seeds lie apart, so that no two evaluations share a start.
+                firsts = [100 * seed for seed in seeds]
+                said = sum(probed.probed(plant, first, book, pathlib.Path(folder)) for first in firsts)
+                yield [name, plant.check, asked, len(seeds), said, interval(said, len(seeds))]
 
 
 def copies(seed: int) -> Iterator[list]:

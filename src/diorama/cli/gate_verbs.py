@@ -29,12 +29,14 @@ def gate(request: requests.Gate) -> int:
 
 
 def _show(found: Gated, protocol: GateProtocol, dry_run: bool) -> None:
-    from diorama.studio.gate_page import headline
+    from diorama.studio.gate_page import headline, not_asked
 
     decision = found.decision
     say(f"{decision.name} {decision.policy[:_SHORT]}\n{headline(decision)}\n{decision.claim}\n")
     rows = [["yes" if step.passed else "NO", step.name, step.sentence] for step in decision.steps]
     Display().table(["", "asked", "answer"], rows)
+    for world, checks, why in not_asked(decision):
+        say(f"not run in the audit of {world}: {checks}. {why}")
     if decision.next is not None:
         _next(decision)
     if dry_run:

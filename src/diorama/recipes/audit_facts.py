@@ -145,7 +145,12 @@ class Gatherer:
         sources = [registry.get(source) for source, _ in registry.edges(target=evaluation, role="affects")]
         made = sorted((one for one in sources if PROBE in one.fields), key=lambda one: one.sequence)
         return tuple(
-            Probe(one.fields[PROBE], one.id, {name: read_estimate(e) for name, e in one.fields["measures"].items()})
+            Probe(
+                one.fields[PROBE],
+                one.id,
+                {name: read_estimate(e) for name, e in one.fields["measures"].items()},
+                dict(one.fields.get("missing", {})),
+            )
             for one in made
         )
 

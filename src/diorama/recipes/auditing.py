@@ -7,8 +7,8 @@ the advisory back.
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from diorama.core.canonical import canonical, from_json, to_json
 from diorama.core.errors import DataError, DioramaError
-from diorama.evaluate.audit import Audit, Outcome, Severity, State, Verdict, audit
+from diorama.evaluate.audit import Audit, Outcome, Probe, Severity, State, Verdict, audit
 from diorama.evaluate.audit.findings import Finding, Witness
 from diorama.evaluate.statistics import Estimate
 from diorama.recipes.audit_facts import PROBE, Gatherer
@@ -44,15 +44,23 @@ class Audited:
 
 
 def audit_evaluation(
-    book: Book, evaluation: str, *, key: Path | None = None, register: bool = True, starts: Any = None
+    book: Book,
+    evaluation: str,
+    *,
+    key: Path | None = None,
+    register: bool = True,
+    starts: Any = None,
+    probes: Sequence[Probe] = (),
 ) -> Audited:
     """Audit the evaluation with this id. ``key``: sign with it. Raises `DataError` where it is no evaluation.
 
     ``starts``: its first observations, by name [N, D]; None lets the world show them where it can be made here.
+    ``probes``: runs that were made for it and not registered.
     """
     found = tested(book, evaluation)
     shown = starts if starts is not None else shown_starts(book, found)
-    result = audit(Gatherer(book, shown).facts(evaluation))
+    facts = Gatherer(book, shown).facts(evaluation)
+    result = audit(replace(facts, probes=(*facts.probes, *probes)))
     if not register:
         return Audited(result)
     made = book.registry.register(_manifest(book, found, result))
@@ -91,12 +99,28 @@ def read_audit(book: Book, version: Version) -> Audit:
     return Audit(data["evaluation"], outcomes)
 
 
-def attach_probe(book: Book, evaluation: str, check: str, measures: Mapping[str, Estimate]) -> str:
+def attach_probe(
+    book: Book, evaluation: str, check: str, measures: Mapping[str, Estimate], missing: Mapping[str, str] = {}
+) -> str:
     """Register what a run measured for a check (C11, C12, C13 or C15) of an evaluation; the id. See `Probe`."""
-    found = tested(book, evaluation)
-    fields = {PROBE: check, "measures": {name: to_json(one) for name, one in measures.items()}}
-    edges = (Edge("affects", evaluation),)
-    return book.registry.register(Manifest("evaluation", f"{found.name}/probe", fields, {}, edges)).id
+    return book.registry.register(probe_manifest(tested(book, evaluation), check, measures, missing)).id
+
+
+def probe_manifest(
+    evaluation: Version,
+    check: str,
+    measures: Mapping[str, Estimate],
+    missing: Mapping[str, str] = {},
+    more: Mapping[str, Any] = {},
+) -> Manifest:
+    """What a run measured for a check, to be registered. ``more``: other fields."""
+    fields = {
+        **more,
+        PROBE: check,
+        "measures": {name: to_json(one) for name, one in measures.items()},
+        "missing": dict(missing),
+    }
+    return Manifest("evaluation", f"{evaluation.name}/probe", fields, {}, (Edge("affects", evaluation.id),))
 
 
 def regraded(book: Book, evaluation: str, verdict: Verdict) -> tuple[str, ...]:
@@ -129,7 +153,7 @@ def _manifest(book: Book, evaluation: Version, result: Audit) -> Manifest:
     fields = {
         "verdict": str(result.verdict),
         "checks": {one.check: {"state": str(one.state), "sentence": one.sentence} for one in result.outcomes},
-        "not_run": list(result.not_run),
+        "not_run": result.not_run,
     }
     record = {
         "evaluation": result.evaluation,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diorama.core import EnvSpec, HostPolicy, Policy
+from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import digest
 from diorama.core.errors import ConfigError, DataError
 from diorama.policies.foreign import from_callable
@@ -157,5 +158,10 @@ def _registered(task: Task, word: str, book: Book) -> Candidate:
         raise ConfigError(f"{word} is a {found.kind}, not a policy; name a policy of the registry.")
     if found.fields.get("kind") == "scripted":
         return find_candidate(task, found.fields["actor"], book=book)
+    if WEIGHTS not in found.manifest.blobs:
+        raise ConfigError(
+            f"The registry knows policy {found.name} ({found.id[:12]}) and does not keep its file; name the file "
+            "instead (of an audit with --policy): NET.onnx, or file.py:Class."
+        )
     place = unpacked(book, found.id, cache("policies") / found.id)
     return _artifact(task, word, place, book, found.id)

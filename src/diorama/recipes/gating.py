@@ -122,6 +122,7 @@ class _Facts:
             wilson(int(success.sum()), success.size, self._protocol.level),
             audited.verdict,
             worst.sentence if worst else "",
+            audited.not_run,
         )
 
     def _ensemble(self, tests: Mapping[str, Version]) -> tuple[float, int]:
@@ -146,14 +147,16 @@ class _Facts:
         evaluation = trials_of(self._book, planned)[self._policy.id]
         # An interval of a lower level than asked for does not answer.
         rate = found.powered if planned.plan.level >= self._protocol.level else None
+        audited = self._audit(evaluation.id)
         return Trials(
             planned.plan.count("estimation"),
             planned.plan.count("discovery"),
             left,
             rate,
             len(found.discovered),
-            self._audit(evaluation.id).verdict,
+            audited.verdict,
             evaluation.id,
+            audited.not_run,
         )
 
     def _disagreement(self, tests: Mapping[str, Version], planned: Planned | None) -> dict[str, int]:

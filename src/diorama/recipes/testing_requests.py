@@ -21,7 +21,7 @@ class Audit:
 
     Exit code 0 where the verdict is as good as --accept, else 1 (contaminated), 3 (labelled) or 4 (unverifiable).
 
-    Example: diorama audit push-t/policy/evaluation
+    Example: diorama audit push-t/policy/evaluation --probe
     """
 
     evaluation: Positional[str]
@@ -30,10 +30,28 @@ class Audit:
     json: Json = False
     accept: Accept = "clean"
     """The worst verdict with exit code 0."""
+    probe: Flag = False
+    """First play for the checks C11 to C13: new starts, disturbed factors, a blind policy, replayed training data."""
+    episodes: int = 50
+    """With --probe: episodes of each condition; there is one for every factor of the world, and four more."""
+    axes: tuple[str, ...] = ()
+    """With --probe: factors to disturb. Default: all that the world can be told."""
+    policy: str | None = None
+    """With --probe: where the policy is, if the registry does not keep it: NET.onnx, file.py:Class, a run folder."""
+    world: str | None = None
+    """With --probe: where the world is, if the registry does not keep it."""
+    items: Path | None = None
+    """With --probe: folder of finished work, so that nothing is done twice. Default: in the user's cache."""
     key: Path | None = None
     """Sign the audit with this private key. Default: $DIORAMA_KEY, else the audit is not signed."""
     dry_run: Flag = False
     """Register nothing."""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 2:
+            raise ConfigError(f"--episodes is {self.episodes}; give at least 2.")
+        if not self.probe and (self.axes or self.policy or self.world or self.items):
+            raise ConfigError("--axes, --policy, --world and --items go with --probe; nothing is played without it.")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,12 @@ def code_digest(files: Iterable[Path] | None = None, root: Path | None = None) -
     return total.hexdigest()
 
 
+@cache
 def lock_digest() -> str:
-    """SHA-256 over the Python version and the installed versions of everything that Diorama asks for."""
+    """SHA-256 over the Python version and the installed versions of everything that Diorama asks for.
+
+    Read once in a process: what is imported does not change with what is installed later, and reading takes a second.
+    """
     lines = [f"python=={platform.python_version()}"]
     lines += [f"{name}=={version}" for name, version in sorted(_installed().items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

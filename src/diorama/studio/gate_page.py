@@ -16,6 +16,9 @@ def write_gate_page(decision: Decision, protocol: GateProtocol, path: Path) -> P
         page.heading("The cheapest next step")
         page.text(f"{decision.next.what} {cost(decision.next.cost)}")
         page.text(f"`{decision.next.command}`")
+    if decision.not_run:
+        page.heading("What the audits did not ask")
+        page.table(["evaluation in", "checks", "why"], not_asked(decision))
     page.heading("How far the evidence reaches")
     page.table(
         ["rung", "meaning", ""], [[rung, text, _mark(rung, decision, protocol)] for rung, text in LEVELS.items()]
@@ -23,6 +26,15 @@ def write_gate_page(decision: Decision, protocol: GateProtocol, path: Path) -> P
     channel = f" Channel: {protocol.channel}." if protocol.channel else ""
     page.text(f"Policy `{decision.policy}`. Protocol: task {protocol.task}, budget {protocol.budget}.{channel}")
     return page.write(path.parent, path.stem)
+
+
+def not_asked(decision: Decision) -> list[list[str]]:
+    """The checks that were not run: for each world and each reason a row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for world, checks in decision.not_run.items():
+        for check, why in checks.items():
+            rows.setdefault((world, why), []).append(check)
+    return [[world, ", ".join(checks), why] for (world, why), checks in rows.items()]
 
 
 def headline(decision: Decision) -> str:

@@ -48,9 +48,9 @@ class Audit:
         return verdict_of(self.findings)
 
     @property
-    def not_run(self) -> tuple[str, ...]:
-        """The checks that were not run."""
-        return tuple(outcome.check for outcome in self.outcomes if outcome.state is State.NOT_RUN)
+    def not_run(self) -> dict[str, str]:
+        """The checks that were not run, and why."""
+        return {outcome.check: outcome.sentence for outcome in self.outcomes if outcome.state is State.NOT_RUN}
 
     def outcome(self, check: str) -> Outcome:
         """The outcome of one check."""

@@ -47,8 +47,8 @@ def resampled(facts: Facts) -> Outcome:
     """C11: the same distribution drawn anew. A sure drop says that the scenarios, not the task, were learned."""
     title = "score holds on newly drawn starts"
     probe = _probe(facts, "C11")
-    if probe is None:
-        return not_run("C11", title, "No newly drawn starts were played.")
+    if probe is None or not probe.measures:
+        return not_run("C11", title, _why(probe, "No newly drawn starts were played"))
     drop = probe.measures["drop"]
     sentence = f"Score falls by {drop} on newly drawn starts."
     if drop.low > 0.0:
@@ -60,11 +60,11 @@ def perturbed(facts: Facts) -> Outcome:
     """C12: how the score changes along each axis of perturbation; a report."""
     title = "score under perturbation"
     probe = _probe(facts, "C12")
-    if probe is None:
-        return not_run("C12", title, "No perturbed episodes were played.")
+    if probe is None or not probe.measures:
+        return not_run("C12", title, _why(probe, "No perturbed episodes were played"))
     steep = [name for name, slope in probe.measures.items() if slope.high < 0.0]
     every = "; ".join(f"{name.removeprefix('slope: ')} {slope}" for name, slope in probe.measures.items())
-    sentence = f"Falls surely along {len(steep)} of {len(probe.measures)} axes, per range: {every}."
+    sentence = f"Falls surely along {len(steep)} of {len(probe.measures)} axes, per range: {every}.{_beside(probe)}"
     return passed("C12", title, sentence, Finding("C12", Severity.NOTE, sentence, _of(probe, facts)))
 
 
@@ -72,13 +72,13 @@ def shortcuts(facts: Facts) -> Outcome:
     """C13: a blind policy and the replay of the nearest training episode are the floor that a claim must exceed."""
     title = "better than a shortcut"
     probe = _probe(facts, "C13")
-    if probe is None:
-        return not_run("C13", title, "No blind policy and no replayed episodes were played.")
+    if probe is None or not probe.measures:
+        return not_run("C13", title, _why(probe, "No blind policy and no replayed episodes were played"))
     low = {name: gain for name, gain in probe.measures.items() if gain.low <= 0.0}
-    every = "; ".join(f"{name} {gain}" for name, gain in probe.measures.items())
+    every = "; ".join(f"{name} {gain}" for name, gain in probe.measures.items()) + f".{_beside(probe)}"
     if not low:
-        return passed("C13", title, f"{every}.", Finding("C13", Severity.NOTE, every, _of(probe, facts)))
-    sentence = f"Not surely better than a shortcut: {every}."
+        return passed("C13", title, every, Finding("C13", Severity.NOTE, every, _of(probe, facts)))
+    sentence = f"Not surely better than a shortcut: {every}"
     return found("C13", title, Finding("C13", Severity.LABEL, sentence, _of(probe, facts)))
 
 
@@ -127,8 +127,24 @@ def _rate(outcomes: np.ndarray) -> str:
 
 
 def _probe(facts: Facts, check: str) -> Probe | None:
-    """The newest result of a check."""
-    return next((probe for probe in reversed(facts.probes) if probe.check == check), None)
+    """The newest result of a check, else the newest attempt."""
+    made = [probe for probe in reversed(facts.probes) if probe.check == check]
+    return next((probe for probe in made if probe.measures), made[0] if made else None)
+
+
+def _why(probe: Probe | None, otherwise: str) -> str:
+    """Why a check was not run."""
+    if probe is None:
+        return f"{otherwise}; `diorama audit EVALUATION --probe` does."
+    return " ".join(dict.fromkeys(probe.missing.values()))
+
+
+def _beside(probe: Probe) -> str:
+    """What was not measured beside the rest, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in probe.missing.items():
+        by_reason.setdefault(why, []).append(name)
+    return "".join(f" Not run: {', '.join(names)}. {why}" for why, names in by_reason.items())
 
 
 def _of(probe: Probe, facts: Facts) -> tuple[Witness, ...]:

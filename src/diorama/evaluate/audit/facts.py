@@ -110,12 +110,14 @@ class Canary:
 class Probe:
     """What a run for the audit measured: its version's id, and each measure with its interval.
 
-    C11 ``drop``; C12 ``slope: AXIS``; C13 ``gain over FLOOR``; C15 ``agreement``.
+    C11 ``drop``; C12 ``slope: AXIS``; C13 ``gain over FLOOR``; C15 ``agreement``. ``missing``: what could not be
+    measured, such as an axis or a floor (``run`` for the whole check), and why, as a sentence.
     """
 
     check: str
     id: str
     measures: Mapping[str, Estimate]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation of the policy in one world: rate with its interval, and the verdict of its audit (None: none)."""
+    """An evaluation of the policy in one world: rate with its interval, and the verdict of its audit (None: none).
+
+    ``not_run``: the checks of the audit that were not run, and why.
+    """
 
     evaluation: str
     world: str
@@ -32,13 +35,14 @@ class Evaluated:
     rate: Estimate
     verdict: Verdict | None = None
     audit_sentence: str = ""
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trials:
     """Real trials of the policy: starts done of each purse, trials that are open, and the planned estimate of success.
 
-    ``failures``: of the discovery purse. ``covered``: share of the starts on which the worlds differ that were tried.
+    ``failures``: of the discovery purse. ``verdict``, ``not_run``: of the audit of the trials, see `Evaluated`.
     """
 
     estimation: int
@@ -48,6 +52,7 @@ class Trials:
     failures: int = 0
     verdict: Verdict | None = None
     evaluation: str = ""
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Decision:
-    """The steps in order, the rung that the evidence reaches, and, where one is refused, the cheapest next move."""
+    """The steps in order, the rung that the evidence reaches, and, where one is refused, the cheapest next move.
+
+    ``not_run``: world by world the checks of its audit that were not run, and why.
+    """
 
     policy: str
     name: str
@@ -104,6 +112,7 @@ class Decision:
     claim: str
     estimate: Estimate | None
     next: Move | None
+    not_run: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -119,7 +128,15 @@ def decide(protocol: GateProtocol, facts: GateFacts) -> Decision:
     failed = [step.name for step in steps if not step.passed]
     moves = [_MOVES[name](protocol, facts) for name in failed]
     estimate = facts.trials.rate if facts.trials else None
-    return Decision(facts.policy, facts.name, steps, level, _claim(facts, level), estimate, _cheapest(moves))
+    claim, move = _claim(facts, level), _cheapest(moves)
+    return Decision(facts.policy, facts.name, steps, level, claim, estimate, move, _not_run(facts))
+
+
+def _not_run(facts: GateFacts) -> dict[str, Mapping[str, str]]:
+    known = {one.world: one.not_run for one in facts.worlds}
+    if facts.trials and facts.trials.evaluation:
+        known["reality"] = facts.trials.not_run
+    return {world: checks for world, checks in known.items() if checks}
 
 
 def _contract(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
