@@ -1,6 +1,6 @@
 """What the ranking study ranks and ranks in: data, worlds and policies, each made once and kept in a folder.
 
-Everything is small, so that the whole study takes about an hour of two cores. Nothing here sees an evaluation seed.
+Everything is small, so that the whole study takes some hours of one core. Nothing here sees an evaluation seed.
 """
 
 import dataclasses
@@ -19,7 +19,6 @@ from diorama.imagine import Through, as_env
 from diorama.learn import (
     CloningConfig,
     FirstOrderConfig,
-    FitConfig,
     PPOConfig,
     clone,
     fit,
@@ -29,8 +28,7 @@ from diorama.learn import (
 from diorama.learn.checkpoint import Checkpoints
 from diorama.learn.state import TrainState
 from diorama.learn.worlds import Fixed, Hypotheses
-from diorama.models import Ensemble, EnsembleConfig
-from diorama.models.diffusion.config import DiffusionConfig
+from diorama.models import Ensemble
 from diorama.policies import Actor, ActorConfig, Critic, Likeliest, save
 from diorama.recipes.any_model import build
 from diorama.recipes.any_model import load as load_model
@@ -39,24 +37,25 @@ from diorama.recipes.collecting import collect
 from diorama.recipes.config import WorldConfig
 from diorama.recipes.loop import NEVER, apart
 from diorama.recipes.modelling import modelled
-from diorama.recipes.presets import PUSH_T
-from diorama.recipes.push_t_hybrid import hybrid_config
+from diorama.recipes.presets import PUSH_T, world_config
 from diorama.recipes.push_t_reward import PushTReward
 from diorama.recipes.tasks import Task
 from diorama.recipes.worlds import save_physics
 
 PLAY_SEED, DEMONSTRATION_SEED, FIT_SEED = 340_000, 350_000, 0
-"""Seeds of the data and of all learning; evaluation begins at 400000."""
-CONTEXT = 2
+"""Seeds of the data and of all learning; evaluation begins at 410000."""
+CALIBRATION_SEED = 360_000
+"""Seeds of the episodes by which worlds are weighted."""
 Say = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What was recorded: play and demonstrations in one dataset for the worlds, and the demonstrations alone."""
+    """What was recorded: for the worlds, the demonstrations alone, and by its actor, that from which nothing learns."""
 
     both: Dataset
     demonstrations: Dataset
+    calibration: Mapping[str, Dataset]
 
 
 def collected(task: Task, settings: Settings, out: pathlib.Path) -> Data:
@@ -66,7 +65,12 @@ def collected(task: Task, settings: Settings, out: pathlib.Path) -> Data:
     alone = collect(task, "demonstrations", shown, out / "demonstrations", length=settings.length)
     collect(task, "play", plays, out / "data", length=settings.length)
     both = collect(task, "demonstrations", shown, out / "data", length=settings.length)
-    return Data(both, alone)
+    held = range(CALIBRATION_SEED, CALIBRATION_SEED + settings.calibration)
+    calibration = {
+        actor: collect(task, actor, held, out / f"calibration-{actor}", length=settings.length)
+        for actor in ("play", "demonstrations")
+    }
+    return Data(both, alone, calibration)
 
 
 def worlds(data: Data, settings: Settings, out: pathlib.Path, say: Say) -> dict[str, str]:
@@ -101,23 +105,13 @@ def _fit(data: Data, config: WorldConfig, out: pathlib.Path, name: str) -> None:
 
 
 def configs(settings: Settings) -> Mapping[str, WorldConfig]:
-    """How each learned world is fitted."""
-
-    def how(updates: int, batch: int, **more: float) -> FitConfig:
-        return FitConfig(updates=updates, batch=batch, patience=1000, held_out=1024, seed=FIT_SEED, **more)
-
-    seen, updates = PUSH_T.observations, settings.fits
+    """How each learned world is fitted: as `diorama fit` does it."""
     return {
-        "diffusion": WorldConfig(
-            DiffusionConfig("nano", "mlp", context=CONTEXT, frame=PUSH_T.body),
-            how(updates["diffusion"], 128, learning_rate=1e-3, average=0.999),
-            seen,
-            window=CONTEXT,
-        ),
-        "ensemble": WorldConfig(
-            EnsembleConfig("nano", PUSH_T.body), how(updates["ensemble"], 256, learning_rate=2e-3), seen, window=1
-        ),
-        "hybrid": WorldConfig(hybrid_config("nano"), how(updates["hybrid"], 256, learning_rate=2e-3), seen, window=1),
+        model: dataclasses.replace(
+            world_config(size, FIT_SEED, model=model, structure=PUSH_T, updates=settings.fits.get(model)),
+            observations=PUSH_T.observations,
+        )
+        for model, size in settings.sizes.items()
     }
 
 
