@@ -17,7 +17,7 @@ demo: $(STAMP) ## learn a world, train a policy in it, test it, report [SIZE=nan
 	$(BIN)/diorama run push-t --size $(SIZE)
 
 test: lint docs ## lint, import contract, docs, all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(STAMP) ## ruff and the import contract
 	$(BIN)/ruff check --output-format concise .

@@ -28,6 +28,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("MUJOCO_GL", "egl")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all tests of a file, for they share what their fixtures make; pages of the docs share nothing."""
+    for item in items:
+        if item.path.parent.name != "docs":
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _forget_programs() -> Iterator[None]:
     """Drop a file's compiled programs: each takes memory maps, and a process that runs out of them crashes."""
