@@ -12,7 +12,7 @@ from diorama.registry import queries, tables
 from diorama.registry.collect import lost
 from diorama.registry.database import failing
 from diorama.registry.episodes import digests_of, read_episodes
-from diorama.registry.manifest import read_manifest, text_id
+from diorama.registry.manifest import entry_mentions, read_manifest, text_id
 from diorama.registry.records import Damage
 from diorama.registry.registry import Registry
 from diorama.registry.restore import listed
@@ -145,12 +145,19 @@ def _episodes(registry: Registry) -> Iterator[Damage]:
 
 
 def _log(registry: Registry) -> Iterator[Damage]:
+    """Whether every entry can be read, and is found by the versions that it speaks of."""
     with failing(registry.engine), registry.engine.connect() as connection:
+        known = dict(connection.execute(sa.select(tables.version.c.id, tables.version.c.sequence)).all())
+        noted = queries.mentions(connection)
         for row in connection.execute(sa.select(tables.event).order_by(tables.event.c.sequence)):
             try:
-                queries.read_event(row)
+                entry = queries.read_event(row).entry
             except DataError as error:
                 yield Damage("damaged log", str(row.sequence), f"Entry {row.sequence}: {error}")
+                continue
+            if noted.get(row.sequence, set()) != {(role, known[v]) for role, v in entry_mentions(entry) if v in known}:
+                sentence = f"The index of the log has entry {row.sequence} wrong; run `diorama registry restore`."
+                yield Damage("damaged log", str(row.sequence), sentence)
 
 
 def _blobs(registry: Registry, deep: bool) -> Iterator[Damage]:

@@ -115,48 +115,45 @@ def holders(connection: sa.Connection, digest: str) -> list[tuple[Version, int]]
     return [(queries.read_version(row), row.at) for _, row in sorted(first.items())]
 
 
-def holding(connection: sa.Connection, sources: Iterable[str] | None = None) -> dict[str, list[str]]:
-    """Id of a dataset (of ``sources`` only, if given) to the ids of the versions of episodes that it holds."""
-    spoken = sa.select(_episode.c.number).where(_episode.c.version.is_not(None)).limit(1)
-    if connection.execute(spoken).first() is None:
-        return {}
-    dataset, one = _version.alias("dataset"), _version.alias("one")
-    question = (
-        sa.select(dataset.c.id.label("dataset"), one.c.id.label("episode"))
-        .join_from(_episode, one, _episode.c.version == one.c.sequence)
-        .join(_held, _within())
-        .join(dataset, _held.c.source == dataset.c.sequence)
-        .order_by(one.c.sequence)
-    )
-    wanted = None if sources is None else set(sources)
+def holding(connection: sa.Connection) -> dict[str, list[str]]:
+    """Id of a dataset to the ids of the versions of episodes that it holds."""
+    pairs = holdings(connection)
+    ids = {one.sequence: one.id for one in _named(connection, {number for pair in pairs for number in pair})}
     found: dict[str, list[str]] = {}
-    for row in connection.execute(question):
-        if wanted is None or row.dataset in wanted:
-            found.setdefault(row.dataset, []).append(row.episode)
+    for dataset, one in sorted(pairs, key=lambda pair: pair[1]):
+        found.setdefault(ids[dataset], []).append(ids[one])
     return found
 
 
-def unregistered(episode: Episode, held: dict[str, list[str]]) -> Version:
-    """An episode as a version that is not registered; what holds it is added to ``held``."""
+def holdings(connection: sa.Connection, sources: Iterable[int] | None = None) -> list[tuple[int, int]]:
+    """A dataset (of ``sources`` only, if given) and an episode of it that is a version, both by sequence number."""
+    spoken = sa.select(_episode.c.number).where(_episode.c.version.is_not(None)).limit(1)
+    if connection.execute(spoken).first() is None:
+        return []
+    question = sa.select(_held.c.source, _episode.c.version).distinct()
+    question = question.join(_episode, _within()).where(_episode.c.version.is_not(None))
+    if sources is None:
+        return [(row[0], row[1]) for row in connection.execute(question)]
+    found: list[tuple[int, int]] = []
+    for some in queries.batches(sources):
+        found += [(row[0], row[1]) for row in connection.execute(question.where(_held.c.source.in_(some)))]
+    return found
+
+
+def unregistered(episode: Episode) -> Version:
+    """An episode as a version that is not registered."""
     manifest = episode.manifest
-    version = Version(manifest_id(manifest), manifest, episode.recorded_at or 0.0, 0)
-    for dataset in episode.datasets:
-        if version.id not in (known := held.setdefault(dataset, [])):
-            known.append(version.id)
-    return version
+    return Version(manifest_id(manifest), manifest, episode.recorded_at or 0.0, 0)
 
 
-def holders_of(ids: Iterable[str], held: Mapping[str, Sequence[str]]) -> list[str]:
-    """The datasets that hold one of these versions of episodes."""
-    wanted = set(ids)
-    return [dataset for dataset, versions in held.items() if not wanted.isdisjoint(versions)]
-
-
-def with_held(connection: sa.Connection, ids: set[str], held: Mapping[str, Sequence[str]]) -> set[str]:
-    """``ids`` with the registered episodes that their datasets hold, and with what those need."""
-    more = {one for dataset, versions in held.items() if dataset in ids for one in versions} - ids
-    registered = queries.sequences(connection, more)
-    return ids | queries.part(connection, registered, False) if registered else ids
+def with_one(
+    held: Mapping[str, Sequence[str]], episode: Episode | None, versions: Sequence[Version]
+) -> dict[str, list[str]]:
+    """``held`` (see `holding`) with an episode that is not registered, as ``versions`` has it, in its datasets."""
+    found = {dataset: list(known) for dataset, known in held.items()}
+    for dataset in episode.datasets if episode is not None else ():
+        found[dataset] = [*found.get(dataset, []), *(version.id for version in versions)]
+    return found
 
 
 def digests_like(connection: sa.Connection, prefix: str, limit: int = 6) -> list[str]:
@@ -199,6 +196,14 @@ def _actor(dataset: Version, operator: str, sources: Sequence[Version]) -> str:
 def _names(edge: Edge) -> list[str]:
     names = edge.attributes.get(OPERATOR, [])
     return [names] if isinstance(names, str) else list(names)
+
+
+def _named(connection: sa.Connection, numbers: Iterable[int]) -> list[Any]:
+    rows: list[Any] = []
+    for some in queries.batches(numbers):
+        question = sa.select(_version.c.sequence, _version.c.id).where(_version.c.sequence.in_(some))
+        rows += connection.execute(question)
+    return rows
 
 
 def _numbers(connection: sa.Connection, digests: Sequence[str]) -> dict[str, int]:

@@ -137,11 +137,17 @@ def entry_subject(entry: Entry) -> str:
     return getattr(entry, {"advisory": "id", "replay": "advisory", "revocation": "version"}.get(kind, kind))
 
 
+def entry_mentions(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """The versions that an entry speaks of: pairs of a role, such as ``replay world``, and an id, each once."""
+    kind = entry_type(entry)
+    single = [(name, getattr(entry, name, "")) for name in ("version", "policy", "world")]
+    many = [(name, one) for name in ("affects", "fixed_in", "regressions") for one in getattr(entry, name, ())]
+    return tuple(dict.fromkeys((f"{kind} {name}", one) for name, one in [*single, *many] if one))
+
+
 def entry_versions(entry: Entry) -> tuple[str, ...]:
     """The ids of the versions that an entry speaks of."""
-    lists = [getattr(entry, name, ()) for name in ("affects", "fixed_in", "regressions")]
-    single = [getattr(entry, name, "") for name in ("version", "policy", "world")]
-    return tuple(dict.fromkeys([*(value for value in single if value), *(one for many in lists for one in many)]))
+    return tuple(dict.fromkeys(version for _, version in entry_mentions(entry)))
 
 
 def entry_text(entry: Entry) -> str:

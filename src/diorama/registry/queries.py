@@ -11,8 +11,6 @@ from diorama.registry import tables
 from diorama.registry.manifest import parse_manifest, read_entry, text_id
 from diorama.registry.records import Edge, Event, Version
 
-SUCCESSION = ("derived_from", "supersedes", "output", "affects")
-"""Roles by which a later version changes what an earlier one means, or says what making it cost."""
 _AT_ONCE = 500
 _version, _edge, _event = tables.version, tables.edge, tables.event
 
@@ -56,6 +54,14 @@ def versions_by_id(connection: sa.Connection, ids: Iterable[str]) -> list[Versio
     rows = []
     for some in batches(set(ids)):
         rows += connection.execute(sa.select(_version).where(_version.c.id.in_(some))).all()
+    return [read_version(row) for row in sorted(rows, key=lambda row: row.sequence)]
+
+
+def versions_by_number(connection: sa.Connection, numbers: Iterable[int]) -> list[Version]:
+    """The versions with these sequence numbers, in the order of registration."""
+    rows = []
+    for some in batches(set(numbers)):
+        rows += connection.execute(sa.select(_version).where(_version.c.sequence.in_(some))).all()
     return [read_version(row) for row in sorted(rows, key=lambda row: row.sequence)]
 
 
@@ -107,23 +113,20 @@ def closure(
 ) -> list[str]:
     """Every version that rests on ``ids`` (``down``) or that they rest on, without themselves, oldest first."""
     start = known_sequences(connection, ids)
-    found: dict[int, str] = {}
-    question = _closure(down, roles)
-    for some in batches(start.values()):
-        found.update((row.sequence, row.id) for row in connection.execute(question, {"roots": some}))
+    found = reach(connection, start.values(), down, roles)
     own = set(start.values())
     return [found[sequence] for sequence in sorted(found) if sequence not in own]
 
 
-def part(connection: sa.Connection, roots: Collection[str], down: bool) -> set[str]:
-    """The ids that an answer about ``roots`` needs: what they rest on, and what succeeds any of that or built it.
-
-    With ``down`` what rests on the roots counts as asked about, too.
-    """
-    asked = set(roots) | (set(closure(connection, roots, True)) if down else set())
-    above = asked | set(closure(connection, asked, False))
-    later = above | set(closure(connection, above, True, SUCCESSION))
-    return later | set(closure(connection, later, False))
+def reach(
+    connection: sa.Connection, numbers: Iterable[int], down: bool, roles: Sequence[str] | None = None
+) -> dict[int, str]:
+    """As `closure` with sequence numbers in place of ids: number to id, the start included."""
+    found: dict[int, str] = {}
+    question = _closure(down, roles)
+    for some in batches(numbers):
+        found.update(connection.execute(question, {"roots": some}).all())
+    return found
 
 
 def list_events(connection: sa.Connection, kind: str | None, subject: str | None) -> list[Event]:
@@ -132,6 +135,14 @@ def list_events(connection: sa.Connection, kind: str | None, subject: str | None
     for column, value in ((_event.c.type, kind), (_event.c.subject, subject)):
         question = question if value is None else question.where(column == value)
     return [read_event(row) for row in connection.execute(question)]
+
+
+def mentions(connection: sa.Connection) -> dict[int, set[tuple[str, int]]]:
+    """The index of the log: number of an entry to the roles and numbers of the versions that it speaks of."""
+    found: dict[int, set[tuple[str, int]]] = {}
+    for row in connection.execute(sa.select(tables.mention)):
+        found.setdefault(row.event, set()).add((row.role, row.version))
+    return found
 
 
 def read_event(row: Any) -> Event:

@@ -13,7 +13,7 @@ from types import TracebackType
 import sqlalchemy as sa
 
 from diorama.core.errors import DataError
-from diorama.registry import episodes, listing, queries, writes
+from diorama.registry import episodes, listing, part, queries, writes
 from diorama.registry.blobs import BlobStore, check_content, missing, open_store
 from diorama.registry.budgets import Balance, balance, balances, check_left
 from diorama.registry.database import MOUNTS, database_file, open_database, reading, sqlite_url, writing
@@ -165,21 +165,19 @@ class Registry:
     ) -> Graph:
         """A snapshot for status, plans and lineage: the whole registry, or the part that ``roots`` (ids) need.
 
-        The part holds what the roots rest on, and what succeeds or built any of that; with ``down`` the same for
-        everything that rests on the roots. ``episode``: one that is asked about and need not be a version; here it is.
+        The part holds what the roots rest on, what patches or supersedes any of that, and the builds of the roots, with
+        what the log says of them; with ``down`` the same for everything that rests on the roots, and all builds.
+        ``episode``: one that is asked about and need not be a version; here it is.
         """
+        beside = [] if episode is None else [episodes.unregistered(episode)]
         with reading(self.engine) as connection:
-            events, held = queries.list_events(connection, None, None), episodes.holding(connection)
-            beside = [] if episode is None else [episodes.unregistered(episode, held)]
-            if roots is None:
-                versions = queries.list_versions(connection, None, None, None)
-            else:
-                asked = [*roots, *(edge.target for version in beside for edge in version.edges)]
-                asked += episodes.holders_of([*roots, *(version.id for version in beside)], held) if down else []
-                ids = episodes.with_held(connection, queries.part(connection, asked, down), held)
-                versions = queries.versions_by_id(connection, ids)
-        known = {version.id for version in versions}
-        return Graph([*versions, *(v for v in beside if v.id not in known)], events, held, time.time())
+            asked = [*(roots or ()), *(edge.target for version in beside for edge in version.edges)]
+            asked += episode.datasets if episode is not None and down else ()
+            found = part.whole(connection) if roots is None else part.about(connection, asked, down)
+        known = {version.id for version in found.versions}
+        new = [version for version in beside if version.id not in known]
+        held = episodes.with_one(found.held, episode, new)
+        return Graph([*found.versions, *new], found.events, held, time.time())
 
     def episode(self, reference: str) -> episodes.Episode | None:
         """The episode of an exact digest or of its first digits, four or more; None where no dataset holds one.

@@ -1,9 +1,11 @@
 """Putting back what a damaged database has lost, from the texts of the manifests beside the blobs."""
 
+import contextlib
+
 import sqlalchemy as sa
 
 from diorama.core.errors import DataError
-from diorama.registry import episodes, tables
+from diorama.registry import episodes, queries, tables, writes
 from diorama.registry.collect import lost
 from diorama.registry.database import reading, writing
 from diorama.registry.manifest import read_manifest
@@ -18,6 +20,7 @@ def restore(registry: Registry) -> list[Version]:
     """
     _mend_texts(registry)
     _mend_episodes(registry)
+    _mend_log(registry)
     waiting = {name: read_manifest(registry.manifests.read(name)) for name in _whole(registry)}
     restored: list[Version] = []
     while ready := [name for name, manifest in waiting.items() if _complete(registry, manifest, waiting)]:
@@ -52,6 +55,16 @@ def _mend_episodes(registry: Registry) -> None:
             if episodes.digests_of(connection, number) != said:
                 connection.execute(sa.delete(tables.held).where(tables.held.c.source == number))
                 episodes.enter(connection, number, said)
+
+
+def _mend_log(registry: Registry) -> None:
+    """Enter anew which versions the entries of the log speak of, of all that can be read."""
+    with writing(registry.engine) as connection:
+        known = dict(connection.execute(sa.select(tables.version.c.id, tables.version.c.sequence)).all())
+        connection.execute(sa.delete(tables.mention))
+        for row in connection.execute(sa.select(tables.event)).all():
+            with contextlib.suppress(DataError):
+                writes.note_mentions(connection, queries.read_event(row), known)
 
 
 def _whole(registry: Registry) -> list[str]:

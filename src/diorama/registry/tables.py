@@ -3,9 +3,9 @@
 Edges join versions by their sequence numbers: short keys keep the closure of a large graph quick.
 """
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The newest migration; a database that is at it is opened without loading the migrations."""
 
 metadata = MetaData()
@@ -32,7 +32,7 @@ edge = Table(
     Column("target", _number, ForeignKey("version.sequence"), nullable=False),
     Column("role", String(32), nullable=False),
     Column("attributes", Text, nullable=False),
-    Index("edge_by_target", "target", "source"),
+    Index("edge_by_target", "target", "role", "source"),
     Index("edge_by_source", "source", "target"),
     sqlite_with_rowid=False,
 )
@@ -55,6 +55,12 @@ episode = Table(
     Column("digest", String(64), nullable=False, unique=True),
     Column("version", _number, ForeignKey("version.sequence")),
     Index("episode_by_version", "version"),
+    Index(
+        "episode_spoken_of",
+        "number",
+        sqlite_where=text("version IS NOT NULL"),
+        postgresql_where=text("version IS NOT NULL"),
+    ),
 )
 
 held = Table(
@@ -78,6 +84,16 @@ event = Table(
     Column("subject", String(200), nullable=False),
     Column("entry", Text, nullable=False),
     Index("event_by_subject", "type", "subject", "sequence"),
+)
+
+mention = Table(
+    "mention",
+    metadata,
+    Column("event", _number, ForeignKey("event.sequence"), primary_key=True),
+    Column("role", String(32), primary_key=True),
+    Column("version", _number, ForeignKey("version.sequence"), primary_key=True),
+    Index("mention_by_version", "version", "role", "event"),
+    sqlite_with_rowid=False,
 )
 
 lease = Table(

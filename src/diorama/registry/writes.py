@@ -15,6 +15,7 @@ from diorama.core.errors import DataError
 from diorama.registry import episodes, queries, tables
 from diorama.registry.budgets import balances, check_purse
 from diorama.registry.manifest import (
+    entry_mentions,
     entry_subject,
     entry_text,
     entry_type,
@@ -109,14 +110,26 @@ def insert_versions(
 def insert_event(connection: sa.Connection, entry: Entry, by: str) -> Event:
     """Append a checked entry. Raises `DataError` where a version that it speaks of is not registered."""
     text = entry_text(entry)
-    queries.known_sequences(connection, entry_versions(entry))
+    known = queries.known_sequences(connection, entry_versions(entry))
     if isinstance(entry, BudgetEntry):
         check_purse(entry, balances(queries.list_events(connection, "budget", entry.budget)))
     number = queries.next_number(connection, tables.event.c.sequence)
     event = Event(number, time.time(), by[:200], entry_type(entry), entry_subject(entry), entry)
     row = {"sequence": number, "time": event.time, "author": event.author, "type": event.type}
     connection.execute(sa.insert(tables.event), row | {"subject": event.subject, "entry": text})
+    note_mentions(connection, event, known)
     return event
+
+
+def note_mentions(connection: sa.Connection, event: Event, known: Mapping[str, int]) -> None:
+    """Enter in the index of the log which versions an event speaks of; ``known``: id to sequence number."""
+    rows = [
+        {"event": event.sequence, "role": role, "version": known[version]}
+        for role, version in entry_mentions(event.entry)
+        if version in known
+    ]
+    if rows:
+        connection.execute(sa.insert(tables.mention), rows)
 
 
 def _check_targets(one: Draft, number: Mapping[str, int]) -> None:

@@ -39,12 +39,16 @@ def make(recipe: tuple[list, list]) -> Maker:
     """The maker of a recipe: versions with edges to earlier ones, then the log."""
     maker, ids = Maker(), []
     for number, (kind, edges, opaque, visited) in enumerate(recipe[0]):
-        fields: dict[str, Any] = {"number": number, "opaque": opaque == 0}
-        fields |= {} if VISITED[visited] is None else {"visited": VISITED[visited]}
-        ids.append(maker.add(kind, "random/version", *_edges(ids, edges), **fields))
+        ids.append(maker.add(kind, "random/version", *laid(ids, edges), **fields(number, opaque, visited)))
     for event in recipe[1]:
         maker.say(entry(maker, event))
     return maker
+
+
+def fields(number: int, opaque: int, visited: int) -> dict[str, Any]:
+    """The fields of a version, by its recipe."""
+    seen = {} if VISITED[visited] is None else {"visited": VISITED[visited]}
+    return {"number": number, "opaque": opaque == 0, **seen}
 
 
 def entry(maker: Maker, event: tuple) -> Entry:
@@ -68,7 +72,8 @@ def _advisory(maker: Maker, ids: list, name: str, affects: list, region: int, fi
     return Advisory(name, "a fault", "low", affected, REGIONS[region], fixes, regressions)
 
 
-def _edges(ids: list, edges: list) -> list[tuple]:
+def laid(ids: list, edges: list) -> list[tuple]:
+    """Edges to some of ``ids``, by their recipes."""
     if not ids:
         return []
     pairs = [(role, ids[at % len(ids)], relation) for role, at, relation in edges]
