@@ -28,6 +28,15 @@ SAID = st.tuples(st.just("speak"), st.integers(0, 5), st.booleans())
 STEPS = st.lists(st.one_of(VERSIONS, HELD, SAID), min_size=2, max_size=12)
 LOG = st.lists(st.one_of(EVENTS, WORSE, st.tuples(st.just("channel"), st.sampled_from("ab"), NUMBER)), max_size=6)
 
+BACK = (
+    "DROP INDEX episode_spoken_of",
+    "DROP TABLE mention",
+    "DROP INDEX edge_by_target",
+    "CREATE INDEX edge_by_target ON edge (target, source)",
+    "UPDATE alembic_version SET version_num = '0002'",
+)
+"""From the tables of today back to those of the second migration."""
+
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
@@ -120,6 +129,30 @@ def test_what_does_not_concern_a_version_is_not_read(registry) -> None:
         ("channel", policies[1]),
         ("revocation", policies[1]),
     ]
+
+
+def test_what_is_held_leads_to_what_that_holds(local) -> None:
+    """A foreign copy holds an episode of a policy that learned from data that hold a revoked one."""
+    first = _dataset(local, [], 0, [1], ("", [], 1, 0))
+    policy = local.register(Manifest("policy", "lab/p", {}, {}, (Edge("trained_on", first),))).id
+    blob = local.get(_dataset(local, [policy], 1, [2], ("", [("data_from", 0, "")], 1, 0))).manifest.blobs
+    copy = local.register(Manifest("dataset", "foreign/copy", {}, blob)).id
+    _spoken(local, [], 2, False)
+    _spoken(local, [], 1, True)
+    assert str(status_of(local.graph([copy]), copy).status) == "INVALID"
+    assert status_of(local.graph([copy]), copy) == status_of(local.graph(), copy)
+
+
+def test_a_log_of_before_its_index_is_indexed_when_it_is_opened(place) -> None:
+    with Registry.open(**place) as registry:
+        one = registry.register(Manifest("policy", "lab/p")).id
+        registry.append(Revocation(one, "bad"))
+        with registry.engine.begin() as connection:
+            for step in BACK:
+                connection.exec_driver_sql(step)
+    with Registry.open(**place) as registry:
+        assert status_of(registry.graph([one]), one).status == "INVALID"
+        assert registry.check() == []
 
 
 def test_a_damaged_index_of_the_log_is_named_and_mended(registry) -> None:
