@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from diorama.studio.play.config import PlayConfig
+from diorama.studio.web.api.shared import ERRORS
 from diorama.studio.web.services import Services
 
 if TYPE_CHECKING:
     from diorama.studio.play.lobby import Lobby
 
-ASKED: dict[int | str, dict[str, Any]] = {409: {"description": "It cannot be done; the answer says why."}}
 CLOSE_FULL = 1013
 """Try again later."""
 
@@ -28,7 +28,7 @@ def play_router(services: Services, config: PlayConfig | None = None) -> APIRout
     somebody plays, not before.
     """
     doors = Doors(services, config or PlayConfig())
-    router = APIRouter()
+    router = APIRouter(responses=ERRORS)
     services.menu.append(("/play", "Play"))
 
     @router.get("/play", include_in_schema=False)
@@ -71,23 +71,23 @@ def _add_game(router: APIRouter, services: Services, doors: "Doors") -> None:
     def game_page(request: Request) -> HTMLResponse:
         return services.page(request, "game.html")
 
-    @router.post("/api/v1/play/rounds", tags=["play"], responses=ASKED)
+    @router.post("/api/v1/play/rounds", tags=["play"])
     def begin(choice: Choice) -> dict[str, Any]:
         """Begin a round: so many pairs of clips, one of reality and one of the world."""
         made = doors.lobby().game.begin(choice.world)
         return {"id": made.id, "world": made.offer.title, "pairs": len(made.pairs)}
 
-    @router.get("/api/v1/play/rounds/{round_id}", tags=["play"], responses=ASKED)
+    @router.get("/api/v1/play/rounds/{round_id}", tags=["play"])
     def standing(round_id: RoundId) -> dict[str, Any]:
         """How a round stands; with the interval of its score once it is over."""
         return doors.lobby().game.standing(round_id)
 
-    @router.get("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"], responses=ASKED)
+    @router.get("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"])
     def pair(round_id: RoundId, number: PairNumber) -> dict[str, Any]:
         """The two clips of a pair; nothing in the answer says which one is real."""
         return doors.lobby().game.clips(round_id, number)
 
-    @router.post("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"], responses=ASKED)
+    @router.post("/api/v1/play/rounds/{round_id}/pairs/{number}", tags=["play"])
     def guess(round_id: RoundId, number: PairNumber, said: Guess) -> dict[str, Any]:
         """Say which clip is real, once; whether that was right, and how the round stands."""
         return doors.lobby().game.guess(round_id, number, said.choice)

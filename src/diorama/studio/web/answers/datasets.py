@@ -13,6 +13,7 @@ from diorama.data import Dataset
 from diorama.data.identity import EpisodeIdentity, near_duplicates
 from diorama.recipes.book import Book
 from diorama.registry.records import Version
+from diorama.studio.web.answers.fields import whole, words
 from diorama.studio.web.answers.versions import Row, newest, row
 from diorama.studio.web.answers.worlds import facts
 from diorama.studio.web.errors import MissingError
@@ -112,7 +113,7 @@ class Datasets:
                 opened = Dataset.open(place, merge=False)
             except (DataError, OSError):
                 continue
-            if opened.num_episodes >= int(found.fields.get("episodes", 0)):
+            if opened.num_episodes >= whole(found.fields.get("episodes")):
                 return opened
         return None
 
@@ -159,7 +160,7 @@ def opened(datasets: Datasets, found: Version) -> Dataset:
 
 def checked_episode(found: Version, number: int) -> int:
     """The number of an episode of this version. Raises `MissingError` for another one."""
-    count = int(found.fields.get("episodes", 0))
+    count = whole(found.fields.get("episodes"))
     if not 0 <= number < count:
         raise MissingError(f"{found.name} has the episodes 0 to {count - 1}, not {number}.")
     return number
@@ -193,11 +194,10 @@ def _entries(feature: Mapping[str, Any], count: int) -> Sequence[str]:
 
 def _row(snapshot: Snapshot, found: Version) -> DatasetRow:
     fields = found.fields
-    operators = fields.get("operators")
     return DatasetRow(
         row(snapshot, found),
-        int(fields.get("episodes") or 0),
-        int(fields.get("frames") or 0),
+        whole(fields.get("episodes")),
+        whole(fields.get("frames")),
         str(fields.get("world", "unknown")),
-        tuple(str(one) for one in operators) if isinstance(operators, list | tuple) else (),
+        words(fields.get("operators")),
     )

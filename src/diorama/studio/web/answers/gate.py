@@ -11,6 +11,7 @@ from diorama.core.errors import DataError
 from diorama.evaluate.statistics.ranking import kendall, mmrv, pearson
 from diorama.registry.records import Version
 from diorama.registry.registry import Registry
+from diorama.studio.web.answers.fields import finite, mapping, whole
 from diorama.studio.web.answers.scores import Score, scores
 from diorama.studio.web.answers.versions import Row, newest, row
 from diorama.studio.web.snapshot import Snapshot
@@ -174,8 +175,7 @@ def _agreement(pairs: list[tuple[Score, Score]]) -> Agreement:
 
 def _verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
     about = [edge.target for edge in found.edges if edge.role == "affects" and edge.target in snapshot.graph]
-    checks = found.fields.get("checks")
-    checks = checks if isinstance(checks, Mapping) else {}
+    checks = mapping(found.fields.get("checks"))
     proofs = _witnesses(registry, found)
     told = tuple(
         Check(str(name), str(one.get("state", "")), str(one.get("sentence", "")), proofs.get(str(name), ()))
@@ -206,13 +206,13 @@ def _pairs(outcome: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _claim(snapshot: Snapshot, found: Version) -> Claim:
     fields = found.fields
     ends = fields.get("interval")
-    low, high = ends if isinstance(ends, list | tuple) and len(ends) == 2 else (None, None)
+    low, high = map(finite, ends) if isinstance(ends, list | tuple) and len(ends) == 2 else (None, None)
     return Claim(
         row(snapshot, found),
         str(fields.get("estimand", found.name)),
-        fields.get("estimate"),
+        finite(fields.get("estimate")),
         low,
         high,
         str(fields.get("evidence_level", "")),
-        fields.get("n"),
+        whole(fields.get("n")) or None,
     )

@@ -1,6 +1,5 @@
 """What policies scored in which world, and which of them stands first."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from diorama.registry.facts import origin
 from diorama.registry.records import Version
 from diorama.registry.rules import Status
+from diorama.studio.web.answers.fields import is_number, whole
 from diorama.studio.web.answers.versions import newest
 from diorama.studio.web.snapshot import Snapshot
 
@@ -129,7 +129,7 @@ def _score(snapshot: Snapshot, evaluation: Version) -> Score | None:
         value=float(estimate["value"]),
         low=float(estimate["low"]),
         high=float(estimate["high"]),
-        n=int(evaluation.fields.get("n") or estimate.get("count") or 0),
+        n=whole(evaluation.fields.get("n")) or whole(estimate.get("count")),
         rate=_is_rate(metric, estimate),
         level=max((str(one.fields.get("evidence_level", "")) for one in mine), default=""),
         status=str(snapshot.survey.status(evaluation.id)),
@@ -160,12 +160,7 @@ def _grouped(snapshot: Snapshot, by: str) -> dict[str, list[Score]]:
 def _whole(estimate: Any) -> bool:
     if not isinstance(estimate, Mapping):
         return False
-    ends = [_finite(estimate.get(name)) for name in ("value", "low", "high")]
-    return all(ends)
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return all(is_number(estimate.get(name)) for name in ("value", "low", "high"))
 
 
 def _is_rate(metric: str, estimate: Mapping[str, Any]) -> bool:

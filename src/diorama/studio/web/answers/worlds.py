@@ -10,6 +10,7 @@ from diorama.core.errors import DataError
 from diorama.registry.facts import origin
 from diorama.registry.records import Version
 from diorama.registry.registry import Registry
+from diorama.studio.web.answers.fields import finite, mapping, whole, words
 from diorama.studio.web.answers.scores import Score, in_world
 from diorama.studio.web.answers.versions import Row, newest, row
 from diorama.studio.web.snapshot import Snapshot
@@ -94,9 +95,9 @@ def spec_rows(found: Version) -> tuple[tuple[str, str, str, str], ...]:
     contract = found.fields.get("contract")
     if not isinstance(contract, Mapping):
         return ()
-    rows = [("observation", name, array) for name, array in _mapping(contract.get("observation")).items()]
-    rows.append(("action", "action", _mapping(contract.get("action"))))
-    return tuple((role, name, _shape(array), str(_mapping(array).get("unit", ""))) for role, name, array in rows)
+    rows = [("observation", name, array) for name, array in mapping(contract.get("observation")).items()]
+    rows.append(("action", "action", mapping(contract.get("action"))))
+    return tuple((role, name, _shape(array), str(mapping(array).get("unit", ""))) for role, name, array in rows)
 
 
 @dataclass
@@ -138,29 +139,25 @@ def _cards(snapshot: Snapshot) -> list[Card]:
 
 def _card(snapshot: Snapshot, found: Version) -> Card:
     family = snapshot.graph.family("simulator", found.name)
-    exam, tags = _mapping(found.fields.get("exam")), found.fields.get("family")
-    model = _mapping(exam.get("model"))
+    exam = mapping(found.fields.get("exam"))
+    model = mapping(exam.get("model"))
     trained = {source for one in family for source, _ in snapshot.graph.users(one.id, "trained_in")}
     tested = {score.policy for one in family for score in in_world(snapshot, one.id)}
     return Card(
         row=row(snapshot, found),
         origin=origin(found) or "unknown",
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, list | tuple) else (),
-        horizon=exam.get("horizon"),
-        error=model.get("mean"),
-        low=model.get("low"),
-        high=model.get("high"),
-        copying=_mapping(exam.get("copy_last")).get("mean"),
+        tags=words(found.fields.get("family")),
+        horizon=whole(exam.get("horizon")) or None,
+        error=finite(model.get("mean")),
+        low=finite(model.get("low")),
+        high=finite(model.get("high")),
+        copying=finite(mapping(exam.get("copy_last")).get("mean")),
         versions=len(family),
         trained=len(trained),
         tested=len(tested),
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _shape(array: Any) -> str:
-    shape = _mapping(array).get("shape", ())
+    shape = mapping(array).get("shape", ())
     return " x ".join(str(size) for size in shape) or "1" if isinstance(shape, list | tuple) else ""

@@ -1,17 +1,19 @@
 """Films: how they stand as JSON, and their sheets as PNG once they are made."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from diorama.core.canonical import to_json
 from diorama.registry.records import Version
 from diorama.studio.web.answers import datasets
+from diorama.studio.web.answers.fields import whole
 from diorama.studio.web.answers.scores import tested
 from diorama.studio.web.answers.versions import version
-from diorama.studio.web.api.shared import Digest
+from diorama.studio.web.api.shared import PNG, Digest
 from diorama.studio.web.errors import MissingError
 from diorama.studio.web.films.episodes import episode_sheet, replay_sheet
 from diorama.studio.web.films.rollouts import Rollouts, rollouts_of
@@ -26,35 +28,48 @@ LONGEST = 400
 """The most steps of an episode that is played again."""
 
 
+class Film(BaseModel):
+    """How a film stands."""
+
+    state: Literal["ready", "working", "busy", "impossible"]
+    why: str = Field(description="Where it is not ready: why, in a sentence.")
+    film: dict[str, Any] | None = Field(
+        description="Where it is ready: how its sheet is laid out, and what was measured."
+    )
+
+
+LATER: dict[int | str, dict[str, Any]] = {202: {"description": "It is being made; ask again.", "model": Film}}
+
+
 def film_api(router: APIRouter, services: Services) -> None:
     """Adds the films' routes: ``.../film`` says how it stands, ``.../film.png`` is its sheet."""
 
-    @router.get("/worlds/{digest}/rollouts", tags=["films"], status_code=200)
+    @router.get("/worlds/{digest}/rollouts", tags=["films"], response_model=Film, responses=LATER)
     def rollouts(digest: Digest) -> JSONResponse:
         """Reality beside imagination: 202 while it is imagined, then errors, spread and signals by step."""
         return _answer(rollouts_job(services, digest), _rollouts_json)
 
-    @router.get("/worlds/{digest}/rollouts.png", tags=["films"], response_class=Response)
+    @router.get("/worlds/{digest}/rollouts.png", tags=["films"], response_class=Response, responses=PNG)
     def rollouts_sheet(digest: Digest) -> Response:
         """Its frames: two tracks (reality, imagined) for each stretch."""
         return _png(rollouts_job(services, digest), lambda found: found.sheet)
 
-    @router.get("/datasets/{digest}/episodes/{number}/film", tags=["films"])
+    @router.get("/datasets/{digest}/episodes/{number}/film", tags=["films"], response_model=Film, responses=LATER)
     def episode(digest: Digest, number: Number) -> JSONResponse:
         """An episode as it was recorded."""
         return _answer(episode_job(services, digest, number), lambda sheet: sheet.layout())
 
-    @router.get("/datasets/{digest}/episodes/{number}/film.png", tags=["films"], response_class=Response)
+    @router.get("/datasets/{digest}/episodes/{number}/film.png", tags=["films"], response_class=Response, responses=PNG)
     def episode_png(digest: Digest, number: Number) -> Response:
         """Its frames."""
         return _png(episode_job(services, digest, number), lambda sheet: sheet)
 
-    @router.get("/evaluations/{digest}/seeds/{seed}/film", tags=["films"])
+    @router.get("/evaluations/{digest}/seeds/{seed}/film", tags=["films"], response_model=Film, responses=LATER)
     def replay(digest: Digest, seed: Seed) -> JSONResponse:
         """One episode of an evaluation, played again from its seed."""
         return _answer(replay_job(services, digest, seed), lambda sheet: sheet.layout())
 
-    @router.get("/evaluations/{digest}/seeds/{seed}/film.png", tags=["films"], response_class=Response)
+    @router.get("/evaluations/{digest}/seeds/{seed}/film.png", tags=["films"], response_class=Response, responses=PNG)
     def replay_png(digest: Digest, seed: Seed) -> Response:
         """Its frames."""
         return _png(replay_job(services, digest, seed), lambda sheet: sheet)
@@ -83,7 +98,7 @@ def replay_job(services: Services, digest: str, seed: int) -> Job:
     if pair is None or table is None or seed not in table.seeds:
         raise MissingError("This evaluation has no episode with this seed; its page lists those it has.")
     policy, world = pair
-    task, length = _task(found, world), min(int(found.fields.get("length") or LONGEST), LONGEST)
+    task, length = _task(found, world), min(whole(found.fields.get("length")) or LONGEST, LONGEST)
     return services.workshop.ask(
         f"replay {digest} {seed}", lambda: replay_sheet(services.book, task, policy, world, (seed,), length)
     )

@@ -9,7 +9,6 @@ import numpy as np
 from diorama.core.errors import DataError
 from diorama.data import Dataset
 from diorama.recipes.book import Book
-from diorama.recipes.making import unpacked
 from diorama.registry.records import Version
 from diorama.studio.web.films.sheet import Sheet, is_table, paint_table, sheet_of
 
@@ -52,7 +51,9 @@ def replay_sheet(book: Book, task: str, policy: Version, world: Version, seeds: 
 
 
 def _actor(book: Book, task: str, policy: Version) -> Any:
+    # Where making is imported so is JAX, which takes seconds: the studio starts without it.
     from diorama.policies import load
+    from diorama.recipes.making import unpacked
     from diorama.recipes.tasks import find_task
 
     if policy.fields.get("actor"):

@@ -10,7 +10,6 @@ import numpy as np
 from diorama.core.errors import DataError
 from diorama.data import Dataset, Windows
 from diorama.recipes.book import Book
-from diorama.recipes.making import unpacked
 from diorama.registry.records import Version
 from diorama.studio.web.answers.datasets import Datasets
 from diorama.studio.web.answers.runs import STAGES, read_notes, stage_of
@@ -55,6 +54,7 @@ def rollouts_of(book: Book, datasets: Datasets, world: Version) -> Rollouts:
     """Imagine; takes seconds. Raises `DataError` where the world or the data that it was fitted to are not here."""
     from diorama.exam.open_loop import imagine_windows
     from diorama.models import load
+    from diorama.recipes.making import unpacked
 
     dataset = _dataset(book, datasets, world)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,12 @@
 """Datasets, their episodes, and runs."""
 
-from collections.abc import Mapping
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from diorama.registry.records import Version
 from diorama.studio.web.answers import datasets
 from diorama.studio.web.answers import runs as runs_of
+from diorama.studio.web.answers.fields import mapping, whole
 from diorama.studio.web.answers.lineage import node
 from diorama.studio.web.answers.versions import PAGE, cut, row, version
 from diorama.studio.web.api.material import Number, video_files
@@ -43,7 +42,7 @@ def data_router(services: Services) -> APIRouter:
             run=runs_of.read_run(digest, folder),
             curves=curve_charts(runs_of.curves(folder), ("held_out", "return", "loss")),
             made=made,
-            builds=[(_part(build), dict(build.fields.get("resources") or {})) for build in builds.values()],
+            builds=[(_part(build), dict(mapping(build.fields.get("resources")))) for build in builds.values()],
             seconds=runs_of.seconds(folder),
             taken=runs_of.resources(folder),
         )
@@ -53,8 +52,8 @@ def data_router(services: Services) -> APIRouter:
 
 def _part(build: Version) -> str:
     """Which part of a run a build made."""
-    command = build.fields.get("command")
-    part = command.get("part") or command.get("verb") if isinstance(command, Mapping) else None
+    command = mapping(build.fields.get("command"))
+    part = command.get("part") or command.get("verb")
     return str(part or build.name[-12:])
 
 
@@ -83,7 +82,7 @@ def _datasets(router: APIRouter, services: Services) -> None:
             "episode.html",
             row=row(snapshot, found),
             number=number,
-            last=int(found.fields["episodes"]) - 1,
+            last=whole(found.fields.get("episodes")) - 1,
             identity=identity,
             rows=int(opened.lengths[number]),
             fps=opened.fps,

@@ -1,0 +1,86 @@
+"""A small registry with one of everything, made by the real commands: what the pages of the studio are looked at with.
+
+python benchmarks/studio/records.py --folder FOLDER
+
+It takes the nano loop of Push-T, a dataset with a camera, tests in four worlds, real trials of two purses,
+exploitation,
+failure modes, audits, two gates (one refuses), an advisory and a patch. What was done is not done again, so that an
+interrupted run goes on. Then `python benchmarks/studio/shots.py --folder FOLDER` looks at it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "runs/push-t-nano-0"
+WORLDS = f"push-t,push-t-mujoco,push-t-quasistatic,{RUN}/world"
+RELEASE = {"task": "push-t", "budget": "lab", "discovery": 4, "worlds": 2, "structures": 2}
+STRICT = RELEASE | {"least": 0.6, "estimation": 20, "evidence": "L7", "channel": "prod"}
+LOOSE = RELEASE | {"least": 0.0, "estimation": 8, "effective": 1.0, "verdict": "unverifiable", "evidence": "L6"}
+TESTED = (f"{RUN}/policy", f"{RUN}/policy-0", "play", "demonstrations")
+REFUSED = 1
+"""The exit code of a gate that refuses, an audit that finds something, and of exploitation that is shown."""
+
+
+def story(episodes: int) -> list[tuple[str, ...]]:
+    """The commands, in order."""
+    tests = [
+        ("evaluate", policy, "--in", WORLDS, "--episodes", str(episodes), "--seed", "200000", "--items", "items")
+        for policy in TESTED
+    ]
+    trials = ("budget", "grant", "lab", "--unit", "trials")
+    return [
+        ("run", "push-t", "--size", "nano"),
+        ("collect", "push-t", "--out", "data/camera", "--episodes", "4", "--policy", "play", "--images", "png"),
+        *tests,
+        (*trials, "40", "--purse", "estimation", "--why", "release of the nano policy"),
+        (*trials, "10", "--purse", "discovery", "--why", "where the worlds disagree"),
+        ("budget", "plan", "lab", "push-t/policy", "--estimation", "8", "--discovery", "4"),
+        ("budget", "run", "lab", "--world", "push-t"),
+        ("exploit", f"{RUN}/policy", f"{RUN}/world", "--dataset", f"{RUN}/data", "--others", "push-t", "push-t-mujoco")
+        + ("--episodes", "8", "--out", "exploit.json"),
+        ("failures", "push-t/policy/in/push-t", "--worlds", "push-t-mujoco", f"{RUN}/world", "--most", "12"),
+        ("audit", "push-t/policy/in/push-t"),
+        ("gate", "push-t/policy", "--protocol", "strict.json", "--page", "strict.html"),
+        ("gate", "push-t/policy", "--protocol", "loose.json", "--page", "loose.html"),
+        ("channel", "set", "prod", "push-t/policy", "--reason", "the nano policy, to try the channel"),
+        ("advise", "low-friction", f"{RUN}/world", "--title", "the block slides too far", "--severity", "high")
+        + ("--region", "friction=0.0..0.3"),
+        ("patch", f"{RUN}/world", "--data", f"{RUN}/data", "--out", "runs/patched", "--updates", "100")
+        + ("--closes", "low-friction"),
+        ("status",),
+    ]
+
+
+def main() -> None:
+    """Do what is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--episodes", type=int, default=20)
+    given = parser.parse_args()
+    folder, console = given.folder, Console()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, protocol in (("strict", STRICT), ("loose", LOOSE)):
+        (folder / f"{name}.json").write_text(json.dumps(protocol), encoding="utf-8")
+    notes = folder / "done.json"
+    done = json.loads(notes.read_text()) if notes.is_file() else []
+    for command in story(given.episodes):
+        if list(command) in done:
+            continue
+        console.rule("diorama " + " ".join(command))
+        whole = [sys.executable, "-m", "diorama.cli.main", *command]
+        ended = subprocess.run(whole, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False)
+        if ended.returncode not in (0, REFUSED):
+            raise SystemExit(ended.returncode)
+        done.append(list(command))
+        notes.write_text(json.dumps(done), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
