@@ -142,6 +142,6 @@ def test_the_command_plays_and_prints_what_was_not_run(setting, capsys) -> None:
     code = main(["audit", scripted[:12], *place, "--axes", "friction", "--dry-run"])
     said = capsys.readouterr().out
     assert code in (0, 3) and "gain over blind" in said and "slope" not in said and "friction" in said
-    assert "not run: C14. " in said and "verdict: " in said
+    assert "not run: C8. " in said and "verdict: " in said
     assert main(["audit", mine[:12], "--axes", "friction"]) == 2
     assert "--probe" in capsys.readouterr().err

@@ -143,6 +143,10 @@ def _show(display: Display, record: dict[str, Any], versions: list[str]) -> None
             display.say(f"{where}: this world cannot be told {', '.join(pair['ignored'])}")
         if pair["optimised_here"]:
             display.say(f"{where}: optimised in this world; its score here is no evidence about another one")
+        trust = pair["trust"]
+        if pair["world"]["kind"] not in ("real", "physics"):
+            low = f"trust below 0.5 in {trust['low']} of {pair['episodes']} episodes, by {trust['basis']}"
+            display.say(f"{where}: {low if trust['mean'] is not None else 'trust unknown: ' + trust['basis']}")
         if pair["excluded"]:
             display.say(f"{where}: {pair['excluded']} episodes excluded by the protocol")
         for name, estimate in pair["strata"].items():

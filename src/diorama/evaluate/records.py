@@ -35,7 +35,8 @@ class Episodes:
     ``metrics``, ``factors``: name to float64 [N]; an entry of a vector factor is ``NAME.0``. ``trust``: float64 [N] in
     [0, 1], 1 is trusted, NaN unknown. ``wall_s``, ``device_s`` [s] and ``joules`` (NaN where unknown): the episode's
     share of what its batch took. ``rates``: names of the metrics whose values are booleans. ``energy_source``: what
-    counted the joules (`diorama.registry.energy`), or ``none``.
+    counted the joules (`diorama.registry.energy`), or ``none``. ``trust_basis``: by the name of the world what
+    the trust rests on, or why it is unknown.
     """
 
     item: np.ndarray
@@ -54,6 +55,7 @@ class Episodes:
     rates: tuple[str, ...] = ()
     judged: bool = True
     energy_source: str = "none"
+    trust_basis: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.seed)
@@ -80,7 +82,8 @@ class Episodes:
         for column, wanted in ((self.policy, policy), (self.world, world)):
             if wanted is not None:
                 rows &= column == wanted
-        return self.take(rows)
+        basis = {name: said for name, said in self.trust_basis.items() if world in (None, name)}
+        return replace(self.take(rows), trust_basis=basis)
 
     def score(self, metric: str) -> np.ndarray:
         """A metric [N], as booleans where it is a rate. Raises `DataError` where there is none of this name."""
@@ -113,7 +116,8 @@ def join(parts: Iterable[Episodes]) -> Episodes:
         kind: {name: np.concatenate([getattr(part, kind)[name] for part in parts]) for name in getattr(first, kind)}
         for kind in ("metrics", "factors")
     }
-    return replace(first, **fixed, **named)
+    basis = {world: said for part in parts for world, said in part.trust_basis.items()}
+    return replace(first, **fixed, **named, trust_basis=basis)
 
 
 def to_parquet(episodes: Episodes) -> bytes:
@@ -122,6 +126,7 @@ def to_parquet(episodes: Episodes) -> bytes:
     if not episodes.judged:
         arrays["success"] = pa.nulls(len(episodes), pa.bool_())
     notes = {"rates": sorted(episodes.rates), "judged": episodes.judged, "energy_source": episodes.energy_source}
+    notes |= {"trust_basis": dict(episodes.trust_basis)} if episodes.trust_basis else {}
     table = pa.table(arrays).replace_schema_metadata({_NOTES: json.dumps(notes).encode()})
     held = io.BytesIO()
     pq.write_table(table, held, compression="zstd")
@@ -150,7 +155,8 @@ def read_episodes(source: Path | bytes) -> Episodes:
     }
     fixed = {name: columns[name] for name in _REQUIRED}
     rates, source = tuple(notes.get("rates", ())), notes.get("energy_source", "none")
-    return Episodes(**fixed, **named, rates=rates, judged=notes.get("judged", True), energy_source=source)
+    judged, basis = notes.get("judged", True), notes.get("trust_basis", {})
+    return Episodes(**fixed, **named, rates=rates, judged=judged, energy_source=source, trust_basis=basis)
 
 
 def texts(values: Sequence[str] | str, count: int) -> np.ndarray:

@@ -158,7 +158,8 @@ class Gatherer:
         table = self._table(evaluation)
         if "success" not in table or "trust" not in table:
             return None
-        return TrustedEpisodes(np.asarray(table["success"], bool), np.asarray(table["trust"], np.float64))
+        success, trust = np.asarray(table["success"], bool), np.asarray(table["trust"], np.float64)
+        return TrustedEpisodes(success, trust, table.get("basis", ""))
 
     def _table(self, evaluation: Version) -> Mapping[str, Any]:
         return episode_table(self._book, evaluation)
@@ -187,7 +188,8 @@ def episode_table(book: Book, evaluation: Version) -> Mapping[str, Any]:
     if TABLE in blobs:
         held = read_episodes(book.registry.read_blob(blobs[TABLE]))
         judged = {"success": held.success} if held.judged else {}
-        return {"seed": held.seed, "trust": held.trust, "factors": held.factors, **judged}
+        basis = "; ".join(held.trust_basis.values())
+        return {"seed": held.seed, "trust": held.trust, "basis": basis, "factors": held.factors, **judged}
     if EPISODES in blobs:
         return json.loads(book.registry.read_blob(blobs[EPISODES]))
     return {}

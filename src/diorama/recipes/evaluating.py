@@ -20,7 +20,9 @@ from diorama.evaluate.executors import Place, find_place
 from diorama.evaluate.records import Episodes, join, read_episodes, texts, to_parquet
 from diorama.evaluate.running import Store, Told, run_items
 from diorama.recipes.candidates import Candidate, find_candidate
+from diorama.recipes.lessons import Lesson
 from diorama.recipes.tasks import Task, find_task
+from diorama.recipes.trusting import Trusted, trusted
 from diorama.recipes.worlds import World, find_world
 from diorama.registry.actions import code_digest, lock_digest
 from diorama.registry.energy import open_counter
@@ -39,7 +41,8 @@ class Item:
 
     ``policy``, ``world``, ``task``: addresses, where this machine finds them; ``names``: what the table calls policy
     and world. ``scenario``: factor to a row for each seed, for those that are not at their default. ``made_of``: the
-    digests that the key stands for; the addresses and the names are not among them.
+    digests that the key stands for; the addresses and the names are not among them. ``lesson``, ``untaught``: of the
+    world, see `World`.
     """
 
     policy: str
@@ -51,6 +54,8 @@ class Item:
     scenario: Mapping[str, Any] = field(default_factory=dict)
     made_of: Mapping[str, str] = field(default_factory=dict)
     watts: float | None = None
+    lesson: Lesson | None = None
+    untaught: str = ""
 
     @property
     def key(self) -> str:
@@ -79,7 +84,10 @@ def items_of(
         for world in worlds:
             names = (policy.name, world.name)
             whole = Item(policy.address, world.address, task.name, names, plan.seeds, plan.length, plan.scenario)
-            whole = replace(whole, made_of=made | {"policy": policy.digest, "world": world.digest}, watts=plan.watts)
+            digests = {"policy": policy.digest, "world": world.digest}
+            digests |= {"lesson": world.lesson.version} if world.lesson else {}
+            whole = replace(whole, made_of=made | digests, watts=plan.watts, lesson=world.lesson)
+            whole = replace(whole, untaught=world.untaught)
             found[names] = list(_parts(whole, plan.batch))
     return found
 
@@ -120,10 +128,12 @@ def run_item(text: str) -> bytes:
     seeds, scenario = np.asarray(item.seeds, np.int64), _scenario(world, item)
     watch = _stopwatch(item.watts)
     trajectory = run_episodes(world.env, policy, seeds, item.length, scenario)
-    return to_parquet(scored(task, item, trajectory, watch.stop(len(seeds))))
+    taken = watch.stop(len(seeds))
+    trust = trusted(world.kind, item.lesson, item.untaught, trajectory, world.env.spec, item.length)
+    return to_parquet(scored(task, item, trajectory, taken, trust))
 
 
-def scored(task: Task, item: Item, trajectory: Trajectory, taken: Resources) -> Episodes:
+def scored(task: Task, item: Item, trajectory: Trajectory, taken: Resources, trust: Trusted) -> Episodes:
     """The table of an item's trajectory [N, ...]; costs are shared among its episodes alike."""
     scores = {name: np.asarray(metric(trajectory)) for name, metric in task.metrics.items()}
     count = len(item.seeds)
@@ -139,20 +149,23 @@ def scored(task: Task, item: Item, trajectory: Trajectory, taken: Resources) -> 
         np.where(success, SUCCESS, np.where(ended, ENDED, TIME)).astype(object),
         {name: values.astype(np.float64) for name, values in scores.items()},
         _factors(item),
-        None,
+        trust.values,
         np.full(count, taken.wall_s / count),
         np.full(count, taken.device_s / count),
         np.full(count, math.nan if taken.joules is None else taken.joules / count),
         tuple(sorted(name for name, values in scores.items() if values.dtype == bool)),
         bool(task.success),
         taken.energy_source,
+        {item.names[1]: trust.basis},
     )
 
 
 def _named(episodes: Episodes, item: Item) -> Episodes:
     """The table under today's names: an item that was done before may have been asked for by others."""
     count = len(episodes)
-    return replace(episodes, policy=texts(item.names[0], count), world=texts(item.names[1], count))
+    policy, world = (texts(name, count) for name in item.names)
+    basis = dict.fromkeys(item.names[1:], "; ".join(episodes.trust_basis.values()))
+    return replace(episodes, policy=policy, world=world, trust_basis=basis)
 
 
 def _scenario(world: World, item: Item) -> dict[str, np.ndarray]:

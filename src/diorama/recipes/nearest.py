@@ -11,8 +11,8 @@ from diorama.envs.adapters.host import complete_scenario
 from diorama.evaluate.scenarios import ScenarioSet
 from diorama.imagine.host_world import first_observations
 from diorama.recipes import describing
-from diorama.recipes.audit_facts import Gatherer
 from diorama.recipes.book import Book
+from diorama.recipes.lessons import Lesson, lessons
 from diorama.recipes.worlds import World
 from diorama.registry.records import Version
 
@@ -29,7 +29,8 @@ def nearest_actions(
     starts, over the vectors that both sides show. Raises `ConfigError` where the policy was trained on no data, or its
     episodes are not on this machine or of another kind.
     """
-    episodes = [one for dataset in _datasets(book, evaluation) for one in _episodes(dataset, world)]
+    policy = next(edge.target for edge in evaluation.edges if edge.role == "evaluates")
+    episodes = [one for lesson in lessons(book, policy) for one in _episodes(lesson, world)]
     names = sorted(set.intersection(*(set(seen) for seen, _ in episodes)) & set(world.env.spec.observation))
     if not names:
         raise ConfigError("The training episodes show no vector that this world shows, so that none is nearest.")
@@ -49,34 +50,15 @@ def nearest_actions(
     return np.clip(np.stack(taken), low, high).astype(played.dtype)
 
 
-def _datasets(book: Book, evaluation: Version) -> list[tuple[Dataset, int]]:
-    """The policy's training sets that lie on this machine, with how many of their episodes it was trained on."""
-    policy = Gatherer(book, {}).facts(evaluation.id).policy
-    if not policy.training:
-        raise ConfigError(f"{policy.name} was trained on no data that is on record, so there is nothing to replay.")
-    found = []
-    for version in map(book.registry.get, policy.training):
-        place = next((p for p in book.places.find(version.id) if (p / "meta" / "info.json").is_file()), None)
-        if place is not None:
-            dataset = Dataset.open(place)
-            found.append(
-                (dataset, min(int(version.fields.get("episodes", dataset.num_episodes)), dataset.num_episodes))
-            )
-    if not found:
-        raise ConfigError("Its training episodes are not on this machine, so they cannot be replayed.")
-    return found
-
-
-def _episodes(held: tuple[Dataset, int], world: World) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+def _episodes(lesson: Lesson, world: World) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
     """First observations by name and actions [T, A] of each episode."""
-    dataset, count = held
-    spec = world.env.spec
+    dataset, spec = Dataset.open(lesson.folder), world.env.spec
     if tuple(dataset.info.features["action"].shape) != spec.action.shape:
         raise ConfigError(f"{dataset.path.name} records actions of another shape than {world.name} takes.")
     if abs(dataset.fps * spec.control_period - 1) > _PERIOD:
         raise ConfigError(f"{dataset.path.name} was recorded at {dataset.fps:g} Hz, and {world.name} acts at another.")
     shown = {name: np.asarray(rows, np.float64) for name, rows in describing.first_observations(dataset).items()}
     actions, ends = np.asarray(dataset.column("action")), [*dataset.starts[1:], dataset.num_frames]
-    for k in range(count):
+    for k in range(min(lesson.episodes or dataset.num_episodes, dataset.num_episodes)):
         if ends[k] > dataset.starts[k]:
             yield {name: rows[k] for name, rows in shown.items()}, actions[dataset.starts[k] : ends[k]]

@@ -10,6 +10,7 @@ import numpy as np
 from diorama.core.canonical import canonical, digest, to_json
 from diorama.core.errors import ConfigError
 from diorama.evaluate import intervals
+from diorama.evaluate.audit.evidence import TRUSTED
 from diorama.evaluate.executors import Place
 from diorama.evaluate.preregistered import Protocol
 from diorama.evaluate.records import EPISODES, Episodes, to_parquet
@@ -146,6 +147,17 @@ def _pair(trial: Trial, policy: Candidate, world: World, part: Episodes) -> dict
         "estimates": {name: asdict(trial.protocol.estimate(part, name)) for name in trial.metrics},
         "strata": {name: asdict(trial.protocol.estimate(rows, trial.metrics[0])) for name, rows in strata.items()},
         "cost": cost(part),
+        "trust": trust(part),
+    }
+
+
+def trust(part: Episodes) -> dict[str, Any]:
+    """How far the world is trusted in these episodes: what that rests on, the mean, and how many are below 0.5."""
+    known = part.trust[np.isfinite(part.trust)]
+    return {
+        "basis": "; ".join(part.trust_basis.values()),
+        "mean": float(known.mean()) if known.size else None,
+        "low": int((known < TRUSTED).sum()) if known.size else None,
     }
 
 
@@ -280,6 +292,7 @@ def manifests(
         "in": describe(world),
         "optimised_here": world.version in policy.trained_in,
         "cost": cost(part),
+        "trust": trust(part),
     }
     blobs = {**manifest.blobs, EPISODES: book.registry.add_blob(to_parquet(part))}
     made = Manifest(manifest.kind, manifest.name, {**manifest.fields, **more}, blobs, manifest.edges)

@@ -22,6 +22,7 @@ from diorama.imagine.host_world import HostImagined, Rules
 from diorama.recipes import describing
 from diorama.recipes.any_model import load as load_model
 from diorama.recipes.book import Book
+from diorama.recipes.lessons import Lesson, lessons
 from diorama.recipes.loop import WORLD
 from diorama.recipes.making import unpacked
 from diorama.recipes.matching import check_match
@@ -42,7 +43,8 @@ class World:
     from that of others, such as ``mujoco`` or ``learned/diffusion``; two worlds of one family are likely to err alike.
     ``version``: id in the registry, None without one. ``ignores``: factors of variation that cannot be told to it.
     ``address``: a word by which `find_world` finds it in any process of this machine, without a registry. ``digest``:
-    of everything that makes this world but the code of Diorama.
+    of everything that makes this world but the code of Diorama. ``lesson``: what it was trained on, where that is on
+    this machine; ``untaught``: why there is none.
     """
 
     name: str
@@ -53,6 +55,8 @@ class World:
     digest: str
     version: str | None = None
     ignores: tuple[str, ...] = ()
+    lesson: Lesson | None = None
+    untaught: str = ""
 
     @property
     def imagined(self) -> bool:
@@ -80,7 +84,7 @@ def find_world(task: Task | str, name: str, *, book: Book | None = None) -> Worl
     if Path(name).is_dir():
         raise ConfigError(f"{name} holds no {WORLD} and no {PHYSICS}; give a run folder that has finished.")
     if book is None:
-        raise ConfigError(_unknown(task, name, "a registry to look in"))
+        raise ConfigError(_unknown(task, name, "There is no registry to look in."))
     return _registered(task, name, book)
 
 
@@ -130,8 +134,18 @@ def _learned(task: Task, name: str, place: Path, book: Book | None, version: str
     tags = describing.tags(read_description(place))
     kind = "hybrid" if _HYBRID in tags else "learned"
     deaf = tuple(sorted(set(origin.spec.scenario.factors) - set(task.obeyed)))
-    address = str(place.resolve())
-    return World(name, env, kind, "/".join(tags), address, artifact_digest(place), version, deaf)
+    address, made = str(place.resolve()), artifact_digest(place)
+    return World(name, env, kind, "/".join(tags), address, made, version, deaf, *_lesson(book, version))
+
+
+def _lesson(book: Book | None, version: str | None) -> tuple[Lesson | None, str]:
+    """What a learned world was trained on, the largest set; or why that cannot be had."""
+    if book is None or version is None:
+        return None, "without a registry nothing says on which data this world was trained"
+    try:
+        return lessons(book, version)[0], ""
+    except ConfigError as error:
+        return None, str(error)
 
 
 def _rules(task: Task, model: WorldModel) -> Rules | None:
@@ -182,7 +196,7 @@ def _unheard(heard: EnvSpec, real: EnvSpec) -> tuple[str, ...]:
 
 def _unknown(task: Task, name: str, why: str) -> str:
     known = ", ".join(sorted({task.name, *task.physics}))
-    return f"No world is called {name!r}; {task.name!r} knows {known}, run folders of `diorama fit`, and {why}."
+    return f"No world is called {name!r}; {task.name!r} knows {known} and run folders of `diorama fit`. {why}"
 
 
 def cache(kind: str) -> Path:

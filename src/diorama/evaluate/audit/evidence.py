@@ -88,7 +88,8 @@ def exploitation(facts: Facts) -> Outcome:
     episodes = facts.episodes
     known = np.zeros(0, bool) if episodes is None else np.isfinite(episodes.trust)
     if episodes is None or not known.any():
-        return not_run("C14", title, "No episode says how far the world is trusted in it.")
+        why = f": {episodes.basis}" if episodes is not None and episodes.basis else ""
+        return not_run("C14", title, f"No episode says how far the world is trusted in it{why}.")
     trusted = known & (np.nan_to_num(episodes.trust) >= TRUSTED)
     inside, outside = episodes.success[trusted].astype(bool), episodes.success[known & ~trusted].astype(bool)
     if not outside.size:

@@ -122,10 +122,11 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class TrustedEpisodes:
-    """Success [N] and trust [N] (0 to 1, NaN where unknown) of the episodes of the evaluation."""
+    """Success [N] and trust [N] (0 to 1, NaN where unknown) of the episodes of the evaluation; ``basis``: of trust."""
 
     success: np.ndarray
     trust: np.ndarray
+    basis: str = ""
 
 
 @dataclass(frozen=True)
