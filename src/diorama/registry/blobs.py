@@ -359,7 +359,8 @@ def refusing(what: str) -> Iterator[None]:
     except DioramaError:
         raise
     except _storage_errors() as error:
-        cause = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        # Google's client appends its own settings to every message.
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0].split(" error_info=")[0][:300]
         raise DataError(f"{what} ({cause}); free space, or mend the storage, and try again.") from error
 
 
