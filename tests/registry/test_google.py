@@ -66,5 +66,8 @@ def test_damage_there_is_named(server, url, folder) -> None:
 
 def test_a_bucket_that_cannot_be_reached_is_an_error_in_a_sentence(folder) -> None:
     nowhere = "gs://anonymous@registry/p?scheme=http&endpoint_override=127.0.0.1:9&retry_limit_seconds=0.1"
-    with Registry.open(folder, blobs=nowhere) as registry, pytest.raises(DataError, match=r"looked up .*Could not connect.* try again"):
+    with (
+        Registry.open(folder, blobs=nowhere) as registry,
+        pytest.raises(DataError, match=r"looked up .*Could not connect.* try again"),
+    ):
         registry.add_blob(b'{"a": 1}')
