@@ -1,10 +1,8 @@
 """Where the registry is tested: SQLite and PostgreSQL, a local folder and an S3 server, all on this machine."""
 
-import os
 import pathlib
 import shutil
-import subprocess
-import tempfile
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,14 +11,10 @@ import pytest
 
 from diorama.registry.registry import Registry
 
-MEMORY = pathlib.Path("/dev/shm")
-"""Where a flush costs nothing, so that tests spend their time on what they test."""
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from servers import Server, programs, scratch  # noqa: E402
+
 PLACES = ("sqlite and folder", "postgresql and folder", "sqlite and s3")
-
-
-def scratch() -> pathlib.Path:
-    """A new folder, in memory where the system has such a place."""
-    return pathlib.Path(tempfile.mkdtemp(dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
 
 
 @pytest.fixture
@@ -29,43 +23,6 @@ def folder() -> Iterator[pathlib.Path]:
     path = scratch()
     yield path
     shutil.rmtree(path, ignore_errors=True)
-
-
-def programs() -> pathlib.Path | None:
-    """The folder of PostgreSQL's programs; None where it is not installed."""
-    installed = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = str(installed[-1]) if installed else shutil.which("initdb")
-    return pathlib.Path(found).parent if found else None
-
-
-class Server:
-    """A PostgreSQL server on a socket in a scratch folder, as a user that it accepts to run as."""
-
-    def __init__(self, programs: pathlib.Path, home: pathlib.Path) -> None:
-        self.programs, self.home = programs, home
-        # PostgreSQL refuses to run as root.
-        self.user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-        if self.user:
-            shutil.chown(home, "postgres", "postgres")
-        self._run("initdb", "-D", "data", "-A", "trust", "-U", "diorama", "--no-sync", "--no-instructions")
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-k {home} -h '' -F", "start")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self.programs / program), *arguments]
-        subprocess.run(command, cwd=self.home, check=True, stdout=subprocess.DEVNULL, timeout=60, **self.user)
-
-    def database(self) -> str:
-        """The URL of a new, empty database."""
-        import psycopg
-
-        name = f"d{uuid.uuid4().hex}"
-        with psycopg.connect(f"host={self.home} user=diorama dbname=postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://diorama@/{name}?host={self.home}"
-
-    def stop(self) -> None:
-        """Stop the server at once."""
-        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
 
 @pytest.fixture(scope="session")
