@@ -69,3 +69,11 @@ def test_a_check_that_could_not_be_run_says_why_and_hides_nothing_older() -> Non
     part = Probe("C13", "c", {"gain over blind": one}, {"replay": "It was trained on no data."})
     said = asked(part).outcome("C13")
     assert said.state is State.PASSED and "Not run: replay. It was trained on no data." in said.sentence
+
+
+def test_a_gain_over_replay_that_is_a_trifle_beside_that_over_blindness_is_none() -> None:
+    gains = {"gain over blind": Estimate(40.0, 30.0, 50.0, 50, 0.95, "x")}
+    trifle, real = (Estimate(value, low, 2 * value, 50, 0.95, "x") for value, low in ((0.5, 0.1), (9.0, 4.0)))
+    assert asked(Probe("C13", "a", gains | {"gain over replay": trifle})).outcome("C13").state is State.FOUND
+    assert asked(Probe("C13", "a", gains | {"gain over replay": real})).outcome("C13").state is State.PASSED
+    assert asked(Probe("C13", "a", {"gain over replay": trifle})).outcome("C13").state is State.PASSED

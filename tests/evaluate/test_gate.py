@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diorama.core.canonical import digest, to_json
 from diorama.core.errors import ConfigError
 from diorama.evaluate.audit import Verdict
 from diorama.evaluate.gate import (
@@ -14,15 +15,16 @@ from diorama.evaluate.gate import (
     Evaluated,
     Evidence,
     GateFacts,
-    GateProtocol,
+    Release,
     Trials,
     decide,
     evidence_level,
 )
+from diorama.evaluate.preregistered import Protocol, protocol_of
 from diorama.evaluate.statistics import Estimate
 
 RATE = Estimate(0.9, 0.82, 0.95, 60, 0.95, "prediction-powered")
-PROTOCOL = GateProtocol("lab", least=0.8, budget="lab-2026", estimation=50, discovery=10, disagreement=0.9)
+PROTOCOL = Release("lab", least=0.8, budget="lab-2026", estimation=50, discovery=10, disagreement=0.9)
 GOOD = GateFacts(
     "p" * 64,
     "lab/new",
@@ -93,3 +95,18 @@ def test_an_impossible_protocol_is_refused() -> None:
     for wrong in ({"least": 1.2}, {"verdict": "fine"}, {"evidence": "L9"}, {"estimation": -1}):
         with pytest.raises(ConfigError, match="protocol"):
             replace(PROTOCOL, **wrong)
+
+
+def test_one_protocol_for_tests_and_release_and_the_old_file_is_still_read() -> None:
+    whole = Protocol(alpha=0.1, release=replace(PROTOCOL, level=0.9))
+    assert protocol_of(to_json(whole)) == whole
+    alone = protocol_of(to_json(PROTOCOL))
+    assert alone.release == PROTOCOL and alone.alpha == pytest.approx(0.05)
+    assert Protocol().identity == digest({n: v for n, v in to_json(Protocol()).items() if n != "release"})
+    assert whole.identity != Protocol(alpha=0.1).identity
+    with pytest.raises(ConfigError, match="1 minus the other"):
+        Protocol(alpha=0.1, release=PROTOCOL)
+    with pytest.raises(ConfigError, match="unknown keys"):
+        protocol_of({"least": 0.5})
+    with pytest.raises(ConfigError, match="object"):
+        protocol_of([1])

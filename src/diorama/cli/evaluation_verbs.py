@@ -1,17 +1,18 @@
 """What the verbs of evaluation in many worlds do: draw scenarios, fix a protocol, test policies in several worlds."""
 
-import json
+import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
-from diorama.cli.answering import find, opened
+from diorama.cli.answering import opened
 from diorama.cli.display import Display
+from diorama.cli.planned import find_protocol, find_scenarios
 from diorama.cli.verbs import registering
-from diorama.core.canonical import canonical, from_json
-from diorama.core.errors import ConfigError, DataError
+from diorama.core.canonical import canonical
+from diorama.core.errors import ConfigError
 from diorama.core.files import write_atomically
 from diorama.evaluate.executors import find_place
+from diorama.evaluate.gate import Release
 from diorama.evaluate.preregistered import Protocol
 from diorama.evaluate.records import EPISODES, to_parquet
 from diorama.evaluate.running import Store
@@ -47,9 +48,16 @@ def fix_protocol(request: evaluation_requests.Protocol) -> int:
     asked = ("metrics", "episodes", "stop", "width", "batch", "alpha")
     exclude = {name: (low, high) for name, (low, high) in numbers(request.exclude).items()}
     given = {name: getattr(request, name) for name in asked}
-    made = Protocol(**given, strata=numbers(request.strata), exclude=exclude)
+    made = Protocol(**given, strata=numbers(request.strata), exclude=exclude, release=_release(request))
     _written(request, made, lambda book: protocol_id(book, request.task, made, request.name))
     return 0
+
+
+def _release(request: evaluation_requests.Protocol) -> Release | None:
+    if request.least is None:
+        return None
+    names = [field.name for field in dataclasses.fields(Release) if field.name != "level"]
+    return Release(**{name: getattr(request, name) for name in names}, level=1.0 - request.alpha)
 
 
 def _written(request: Any, made: ScenarioSet | Protocol, registered: Callable[[Book], str]) -> None:
@@ -102,35 +110,13 @@ def _split(words: str) -> list[str]:
 
 
 def _protocol(request: requests.Evaluate, book: Book | None) -> Protocol:
-    if not request.protocol:
-        return Protocol(episodes=request.episodes)
-    return _read(Protocol, request.protocol, book, lambda version: version.fields["protocol"])
+    return find_protocol(request.protocol, book) if request.protocol else Protocol(episodes=request.episodes)
 
 
 def _scenarios(request: requests.Evaluate, protocol: Protocol, task: str, book: Book | None) -> ScenarioSet:
     if not request.scenarios:
         return ScenarioSet(task, tuple(range(request.seed, request.seed + protocol.episodes)))
-
-    def unpacked(version: Any) -> Any:
-        return json.loads(book.registry.read_blob(version.manifest.blobs["scenarios.json"]))
-
-    return _read(ScenarioSet, request.scenarios, book, unpacked)
-
-
-def _read(kind: type[Kind], word: str, book: Book | None, unpack: Callable[[Any], Any]) -> Kind:
-    """A scenario set or a protocol from its file, or from what the registry calls so."""
-    if Path(word).is_file():
-        try:
-            return from_json(kind, json.loads(Path(word).read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise DataError(f"{word} is not JSON ({error}); write it again.") from error
-    if book is None:
-        raise ConfigError(f"There is no file {word}, and no registry to look in.")
-    version = book.registry.get(find(book, word))
-    try:
-        return from_json(kind, unpack(version))
-    except KeyError as error:
-        raise ConfigError(f"{word} is a {version.kind}, which holds no {kind.__name__}.") from error
+    return find_scenarios(request.scenarios, book)
 
 
 def _show(display: Display, record: dict[str, Any], versions: list[str]) -> None:

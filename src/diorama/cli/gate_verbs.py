@@ -2,8 +2,11 @@
 
 from diorama.cli.answering import find, opened, say, say_json
 from diorama.cli.display import Display
-from diorama.evaluate.gate import Decision, GateProtocol, read_protocol
+from diorama.cli.planned import find_protocol
+from diorama.core.errors import ConfigError
+from diorama.evaluate.gate import Decision, Release
 from diorama.recipes import testing_requests as requests
+from diorama.recipes.book import Book
 from diorama.recipes.gating import Gated
 from diorama.recipes.gating import gate as gate_policy
 
@@ -12,8 +15,8 @@ _SHORT = 12
 
 def gate(request: requests.Gate) -> int:
     """Decide on a release; 1 where it is refused."""
-    protocol = read_protocol(request.protocol)
     with opened(request.at) as book:
+        protocol = _release(request.protocol, book)
         policy = find(book, request.policy)
         found = gate_policy(book, policy, protocol, key=request.key, dry_run=request.dry_run)
     if request.page is not None:
@@ -28,7 +31,18 @@ def gate(request: requests.Gate) -> int:
     return int(not found.decision.passed)
 
 
-def _show(found: Gated, protocol: GateProtocol, dry_run: bool) -> None:
+def _release(word: str, book: Book) -> Release:
+    """What a protocol asks for of a release."""
+    release = find_protocol(word, book).release
+    if release is None:
+        raise ConfigError(
+            f"The protocol {word} says nothing of a release; make one that does with `diorama protocol TASK --out FILE "
+            "--least RATE --budget NAME`."
+        )
+    return release
+
+
+def _show(found: Gated, protocol: Release, dry_run: bool) -> None:
     from diorama.studio.gate_page import headline, not_asked
 
     decision = found.decision

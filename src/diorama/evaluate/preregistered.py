@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from diorama.core.canonical import digest
+from diorama.core.canonical import digest, from_json, to_json
 from diorama.core.errors import ConfigError
 from diorama.evaluate import intervals
+from diorama.evaluate.gate.protocol import Release
 from diorama.evaluate.records import Episodes
 from diorama.evaluate.statistics.betting import betting_mean
 from diorama.evaluate.statistics.estimate import Estimate
@@ -27,6 +28,7 @@ class Protocol:
     intervals are then confidence sequences, which hold at all looks at once. ``alpha``: the error probability of each
     interval. ``strata``: factor to the inner edges of its strata. ``exclude``: factor to the range [low, high] whose
     episodes do not count; how many were excluded is told. ``bounds``: of the deciding metric, where it is no rate.
+    ``release``: what the release gate asks for, None where nothing is to be released by this protocol.
     """
 
     metrics: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Protocol:
     strata: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     exclude: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     bounds: tuple[float, float] = (0.0, 1.0)
+    release: Release | None = None
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or self.batch < 1 or not 0 < self.alpha < 1 or not self.width > 0:
@@ -46,11 +49,18 @@ class Protocol:
             )
         if wrong := sorted(name for name, edges in self.strata.items() if list(edges) != sorted(set(edges))):
             raise ConfigError(f"The edges of the strata {wrong} must rise.")
+        if self.release is not None and abs(self.release.level - self.level) > 1e-9:
+            raise ConfigError(
+                f"The release asks for a level of {self.release.level:g}, and alpha is {self.alpha:g}; "
+                "one is 1 minus the other."
+            )
 
     @property
     def identity(self) -> str:
         """The digest of the protocol."""
-        return digest(self)
+        held = to_json(self)
+        # Protocols of before there was a release part keep their names and budgets.
+        return digest({name: value for name, value in held.items() if name != "release" or value is not None})
 
     @property
     def level(self) -> float:
@@ -97,6 +107,17 @@ class Protocol:
                 if rows.any():
                     found[f"{name} from {low:g} to {high:g}"] = episodes.take(rows)
         return found
+
+
+def protocol_of(data: Any, where: str = "") -> Protocol:
+    """The protocol that JSON values hold, also one of before there was one format for all: a release part alone.
+
+    Raises `ConfigError` for anything else.
+    """
+    if isinstance(data, Mapping) and {"least", "budget"} <= set(data):
+        alone = from_json(Release, data, where)
+        return Protocol(alpha=1.0 - alone.level, release=alone)
+    return from_json(Protocol, data, where)
 
 
 def _factor(episodes: Episodes, name: str) -> np.ndarray:

@@ -75,11 +75,36 @@ class Protocol:
     """Factors to part the episodes by, with the inner edges of the strata."""
     exclude: Words = ()
     """Factors with a range whose episodes do not count."""
+    least: float | None = None
+    """For a release: the success in reality that the lower end of its interval must reach. The options below go with
+    it; see `diorama gate`."""
+    budget: str = ""
+    """Whose purses pay the real trials of the release."""
+    estimation: int = 20
+    """Least real starts of the estimation purse."""
+    discovery: int = 0
+    """Least real starts of the discovery purse."""
+    worlds: int = 2
+    """Least worlds other than reality."""
+    structures: int = 2
+    """Of how many different structures."""
+    effective: float = 2.0
+    """Least effective number of worlds; shared data or weights make two worlds count as less."""
+    disagreement: float = 1.0
+    """Greatest share of the starts on which the worlds differ that may be left without a real trial."""
+    verdict: Literal["clean", "labelled", "unverifiable"] = "labelled"
+    """Worst audit that passes."""
+    evidence: Literal["L0", "L1", "L2", "L3", "L4", "L5", "L6", "L7"] = "L7"
+    """Least rung of the evidence ladder."""
+    channel: str = ""
+    """Channel that is moved to a policy which passes."""
     name: str | None = None
     """Name of its family in the registry. Default: by task and content."""
     at: At = Where()
 
     def __post_init__(self) -> None:
+        if (self.least is None) != (not self.budget):
+            raise ConfigError("A release needs both --least and --budget: how good, and who pays for the real trials.")
         numbers(self.strata)
         if wrong := sorted(name for name, values in numbers(self.exclude).items() if len(values) != 2):
             raise ConfigError(f"--exclude takes a range A:B for each factor, which {wrong} lack.")

@@ -17,7 +17,7 @@ from diorama.evaluate.gate import (
     Evaluated,
     Evidence,
     GateFacts,
-    GateProtocol,
+    Release,
     Trials,
     decide,
 )
@@ -46,7 +46,7 @@ class Gated:
     channel: str = ""
 
 
-def gate(book: Book, policy: str, protocol: GateProtocol, *, key: Path | None = None, dry_run: bool = False) -> Gated:
+def gate(book: Book, policy: str, protocol: Release, *, key: Path | None = None, dry_run: bool = False) -> Gated:
     """Decide on the policy with this id; where it passes, register and sign the claim and move the channel.
 
     Every evaluation is audited now; ``dry_run`` registers nothing at all. Raises `DataError` for anything but a policy.
@@ -70,7 +70,7 @@ def gate(book: Book, policy: str, protocol: GateProtocol, *, key: Path | None = 
 class _Facts:
     """Gathers what the gate looks at; every evaluation is audited once."""
 
-    def __init__(self, book: Book, policy: str, protocol: GateProtocol, *, register: bool, key: Path | None) -> None:
+    def __init__(self, book: Book, policy: str, protocol: Release, *, register: bool, key: Path | None) -> None:
         self._book, self._protocol, self._register, self._key = book, protocol, register, key
         self._policy = book.registry.get(policy)
         if self._policy.kind != "policy":
@@ -248,7 +248,7 @@ def _form(value: Any) -> Any:
     return {k: value.get(k) for k in ("shape", "unit", "low", "high")} if isinstance(value, Mapping) else value
 
 
-def _claim(facts: GateFacts, decision: Decision, protocol: GateProtocol) -> Manifest:
+def _claim(facts: GateFacts, decision: Decision, protocol: Release) -> Manifest:
     rate = decision.estimate
     fields: dict[str, Any] = {
         "estimand": f"success in reality over the declared starts of {protocol.task!r}",

@@ -1,11 +1,14 @@
 """Tasks: a world of reality with its episode length, its metrics and who can act in it from the start."""
 
+import hashlib
 import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -101,10 +104,23 @@ def _checked(name: str, made: Any) -> gymnasium.Env:
 
 
 def load_attribute(name: str) -> Callable[..., Any]:
-    """What ``file.py:Name`` names; the file is run. Raises `ConfigError` where it cannot be, or holds no such name."""
+    """What ``file.py:Name`` names; the file is run. Raises `ConfigError` where it cannot be, or holds no such name.
+
+    A file is run once in a process as long as its content is the same, so that programs compiled for its classes last.
+    """
     file, _, attribute = name.rpartition(":")
     if not Path(file).is_file():
         raise ConfigError(f"There is no file {file}; name what is in it as path/to/file.py:Class.")
+    path = Path(file).resolve()
+    module = _module(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+    if not callable(found := vars(module).get(attribute)):
+        raise ConfigError(f"{file} has no {attribute!r}; name a class or a function of it.")
+    return found
+
+
+@lru_cache(maxsize=32)
+def _module(file: str, content: str) -> ModuleType:
+    """The module that a file makes, by its content."""
     # Dataclasses look their module up by its name, which must not shadow an installed one.
     spec = importlib.util.spec_from_file_location(f"diorama_user_{Path(file).stem}", file)
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -114,9 +130,7 @@ def load_attribute(name: str) -> Callable[..., Any]:
         line = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{line.filename}, line {line.lineno}"
         raise ConfigError(f"{file} cannot be loaded ({type(error).__name__}: {error}; {place}); mend it.") from error
-    if not callable(found := vars(module).get(attribute)):
-        raise ConfigError(f"{file} has no {attribute!r}; name a class or a function of it.")
-    return found
+    return module
 
 
 def reward_for(spec: EnvSpec) -> Reward | None:

@@ -164,8 +164,9 @@ class Gate:
 
     policy: Positional[str]
     """The policy: an id or its beginning, a family's name, a channel, or a run folder."""
-    protocol: Path
-    """The release protocol, a file of JSON."""
+    protocol: str
+    """A protocol with a release part: the file of `diorama protocol --least ... --budget ...`, or its name in the
+    registry."""
     at: At = Where()
     json: Json = False
     page: Path | None = None

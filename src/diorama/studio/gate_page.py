@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from diorama.evaluate.gate import LEVELS, Cost, Decision, GateProtocol
+from diorama.evaluate.gate import LEVELS, Cost, Decision, Release
 from diorama.studio.page import Page
 
 
-def write_gate_page(decision: Decision, protocol: GateProtocol, path: Path) -> Path:
+def write_gate_page(decision: Decision, protocol: Release, path: Path) -> Path:
     """Write one self-contained HTML file (and the same as Markdown beside it); its path."""
     page = Page(f"Release of {decision.name}", headline(decision))
     page.text(f"What may be claimed, and not more: {decision.claim}")
@@ -53,6 +53,6 @@ def cost(one: Cost) -> str:
     return f"Cost: {', '.join(parts) or 'unknown'} ({one.basis})."
 
 
-def _mark(rung: str, decision: Decision, protocol: GateProtocol) -> str:
+def _mark(rung: str, decision: Decision, protocol: Release) -> str:
     words = [text for text, level in (("reached", decision.level), ("asked for", protocol.evidence)) if level == rung]
     return ", ".join(words)

@@ -23,6 +23,8 @@ TRUSTED = 0.5
 """Trust from which an episode counts as trusted."""
 SURE = 0.01
 """Error probability at which success in untrusted episodes counts as higher."""
+MARGIN, BLIND = 0.05, "gain over blind"
+"""Share of the gain over blindness by which a policy must surely exceed the other shortcuts."""
 AGREEMENT = 0.8
 """Least agreement of a judge with people, by the lower end of its interval."""
 
@@ -69,12 +71,15 @@ def perturbed(facts: Facts) -> Outcome:
 
 
 def shortcuts(facts: Facts) -> Outcome:
-    """C13: a blind policy and the replay of the nearest training episode are the floor that a claim must exceed."""
+    """C13: a blind policy and the replay of the nearest training episode are the floor that a claim must exceed.
+
+    Replay, by a share of what looking gains at all: who picks the episode to replay a little better only replays too.
+    """
     title = "better than a shortcut"
     probe = _probe(facts, "C13")
     if probe is None or not probe.measures:
         return not_run("C13", title, _why(probe, "No blind policy and no replayed episodes were played"))
-    low = {name: gain for name, gain in probe.measures.items() if gain.low <= 0.0}
+    low = [name for name, gain in probe.measures.items() if gain.low <= _margin(name, probe)]
     every = "; ".join(f"{name} {gain}" for name, gain in probe.measures.items()) + f".{_beside(probe)}"
     if not low:
         return passed("C13", title, every, Finding("C13", Severity.NOTE, every, _of(probe, facts)))
@@ -114,6 +119,12 @@ def judge_agreement(facts: Facts) -> Outcome:
     if agreement.low < AGREEMENT:
         return found("C15", title, Finding("C15", Severity.LABEL, sentence, _of(probe, facts)))
     return passed("C15", title, sentence, Finding("C15", Severity.NOTE, sentence, _of(probe, facts)))
+
+
+def _margin(name: str, probe: Probe) -> float:
+    """What a gain must surely exceed."""
+    blind = probe.measures.get(BLIND)
+    return MARGIN * max(blind.value, 0.0) if blind is not None and name != BLIND else 0.0
 
 
 def _lives_outside(inside: np.ndarray, outside: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from diorama.core.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "protocol": ("GateProtocol", "read_protocol"),
+        "protocol": ("Release",),
         "evidence": ("Evidence", "LEVELS", "evidence_level"),
         "deciding": ("Cost", "Decision", "Evaluated", "GateFacts", "Move", "Step", "Trials", "decide"),
     },

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from diorama.evaluate.audit import Verdict
 from diorama.evaluate.gate.evidence import LEVELS, Evidence, evidence_level
-from diorama.evaluate.gate.protocol import GateProtocol
+from diorama.evaluate.gate.protocol import Release
 from diorama.evaluate.statistics.estimate import Estimate
 
 
@@ -120,7 +120,7 @@ class Decision:
         return all(step.passed for step in self.steps)
 
 
-def decide(protocol: GateProtocol, facts: GateFacts) -> Decision:
+def decide(protocol: Release, facts: GateFacts) -> Decision:
     """Every step, also after one that fails: a release manager sees all that is missing at once."""
     level = evidence_level(facts.evidence)
     steps = tuple(Step(name, *ask(protocol, facts)) for name, ask in STEPS.items())
@@ -139,22 +139,22 @@ def _not_run(facts: GateFacts) -> dict[str, Mapping[str, str]]:
     return {world: checks for world, checks in known.items() if checks}
 
 
-def _contract(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _contract(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     return (not facts.contract, facts.contract[0] if facts.contract else f"Fits the spec of {protocol.task}.")
 
 
-def _fresh(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _fresh(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     return (not facts.stale, facts.stale[0] if facts.stale else "Nothing that it rests on has changed or was revoked.")
 
 
-def _worlds(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _worlds(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     enough = len(facts.worlds) >= protocol.worlds and facts.structures >= protocol.structures
     enough = enough and facts.effective >= protocol.effective - 1e-9
     said = f"Tested in {len(facts.worlds)} worlds of {facts.structures} structures that count as {facts.effective:.2f}"
     return enough, f"{said}; asked for {protocol.worlds} of {protocol.structures} that count as {protocol.effective:g}."
 
 
-def _audit(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _audit(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     """Self-evaluation is a label here; whoever gathers the worlds does not count it among them."""
     audited = [(one.world, one.verdict, one.audit_sentence) for one in facts.worlds]
     if facts.trials and facts.trials.evaluation:
@@ -170,7 +170,7 @@ def _audit(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
     return True, ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) + "."
 
 
-def _disagreement(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _disagreement(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     if not facts.starts:
         return False, "The worlds share no starts, so where they differ is not known."
     untried = (facts.disputed - facts.tried) / facts.disputed if facts.disputed else 0.0
@@ -178,7 +178,7 @@ def _disagreement(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
     return untried <= protocol.disagreement, said
 
 
-def _estimation(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _estimation(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     trials = facts.trials
     if trials is None or trials.rate is None or trials.estimation < protocol.estimation:
         done = 0 if trials is None else trials.estimation
@@ -189,25 +189,25 @@ def _estimation(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
     return False, f"Success in reality {rate} may be lower than {protocol.least:g}; {asked}."
 
 
-def _discovery(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _discovery(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     done = facts.trials.discovery if facts.trials else 0
     failures = facts.trials.failures if facts.trials else 0
     said = f"{done} of {protocol.discovery} starts of the discovery purse are done, {failures} failed."
     return done >= protocol.discovery, said
 
 
-def _hidden(protocol: GateProtocol, facts: GateFacts) -> tuple[bool, str]:
+def _hidden(protocol: Release, facts: GateFacts) -> tuple[bool, str]:
     if facts.hidden:
         return False, f"{len(facts.hidden)} failure modes are hidden by every world: {'; '.join(facts.hidden[:3])}."
     return True, "No known failure mode is hidden by every world."
 
 
-def _evidence(protocol: GateProtocol, level: str) -> tuple[bool, str]:
+def _evidence(protocol: Release, level: str) -> tuple[bool, str]:
     enough = list(LEVELS).index(level) >= list(LEVELS).index(protocol.evidence)
     return enough, f"The evidence reaches {level} ({LEVELS[level]}); asked for {protocol.evidence}."
 
 
-STEPS: Mapping[str, Callable[[GateProtocol, GateFacts], tuple[bool, str]]] = {
+STEPS: Mapping[str, Callable[[Release, GateFacts], tuple[bool, str]]] = {
     "contract": _contract,
     "standing": _fresh,
     "worlds": _worlds,
@@ -231,16 +231,16 @@ def _claim(facts: GateFacts, level: str) -> str:
     return "Nothing may be said yet."
 
 
-def _move(kind: str, what: str, command: str) -> Callable[[GateProtocol, GateFacts], Move]:
-    def make(protocol: GateProtocol, facts: GateFacts) -> Move:
+def _move(kind: str, what: str, command: str) -> Callable[[Release, GateFacts], Move]:
+    def make(protocol: Release, facts: GateFacts) -> Move:
         words = {"policy": facts.policy[:12], "budget": protocol.budget, "n": protocol.estimation}
         return Move(what, command.format(**words), facts.costs.get(kind, Cost()))
 
     return make
 
 
-def _trials(purse: str) -> Callable[[GateProtocol, GateFacts], Move]:
-    def make(protocol: GateProtocol, facts: GateFacts) -> Move:
+def _trials(purse: str) -> Callable[[Release, GateFacts], Move]:
+    def make(protocol: Release, facts: GateFacts) -> Move:
         trials, asked = facts.trials, getattr(protocol, purse)
         if trials is not None and trials.open:
             cost = facts.costs.get("trial", Cost())
@@ -256,7 +256,7 @@ def _trials(purse: str) -> Callable[[GateProtocol, GateFacts], Move]:
     return make
 
 
-_MOVES: Mapping[str, Callable[[GateProtocol, GateFacts], Move]] = {
+_MOVES: Mapping[str, Callable[[Release, GateFacts], Move]] = {
     "contract": _move("train", "Mend the policy's inputs and outputs.", "diorama explain {policy}"),
     "standing": _move("evaluate", "See what changed, and rebuild what rests on it.", "diorama status {policy}"),
     "worlds": _move("evaluate", "Test it in a world of another structure.", "diorama evaluate {policy} --in WORLD"),

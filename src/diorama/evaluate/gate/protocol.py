@@ -1,25 +1,22 @@
-"""What a release asks for, written down before the evidence is looked at."""
+"""What a release asks for: the part of a protocol that the gate reads. JAX-free."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from diorama.core.canonical import from_json
 from diorama.core.errors import ConfigError
-from diorama.data.guard import read_json
 from diorama.evaluate.audit import Verdict
 from diorama.evaluate.gate.evidence import LEVELS
 
 
 @dataclass(frozen=True)
-class GateProtocol:
-    """A release protocol.
+class Release:
+    """What a release asks for, written down in a `Protocol` before the evidence is looked at.
 
     ``task``: what is done. ``least``: the success rate in reality that the lower end of the interval must reach, at
-    confidence ``level``. ``budget``: whose purses paid the real trials; ``estimation`` and ``discovery``: least starts
-    of each. ``worlds``: least number of worlds other than reality, of ``structures`` different structures, with an
-    effective number of at least ``effective``. ``disagreement``: greatest share of starts on which the worlds differ
-    that may be left without a discovery trial. ``verdict``: worst audit that passes. ``evidence``: least rung of the
-    ladder. ``channel``: what is moved, "" for nothing.
+    confidence ``level`` (1 minus the alpha of the protocol). ``budget``: whose purses paid the real trials;
+    ``estimation`` and ``discovery``: least starts of each. ``worlds``: least number of worlds other than reality, of
+    ``structures`` different structures, with an effective number of at least ``effective``. ``disagreement``: greatest
+    share of starts on which the worlds differ that may be left without a discovery trial. ``verdict``: worst audit that
+    passes. ``evidence``: least rung of the ladder. ``channel``: what is moved, "" for nothing.
     """
 
     task: str
@@ -45,8 +42,3 @@ class GateProtocol:
             raise ConfigError(f"A protocol accepts a verdict of {', '.join(Verdict)}, not {self.verdict!r}.")
         if self.evidence not in LEVELS:
             raise ConfigError(f"A protocol asks for evidence of {', '.join(LEVELS)}, not {self.evidence!r}.")
-
-
-def read_protocol(path: Path) -> GateProtocol:
-    """The protocol in a file of JSON. Raises `DataError` or `ConfigError` for anything else."""
-    return from_json(GateProtocol, read_json(path), str(path))
