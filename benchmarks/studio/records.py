@@ -20,10 +20,12 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "runs/push-t-nano-0"
 WORLDS = f"push-t,push-t-mujoco,push-t-quasistatic,{RUN}/world"
-RELEASE = {"task": "push-t", "budget": "lab", "discovery": 4, "worlds": 2, "structures": 2}
+RELEASE = {"task": "push-t", "budget": "lab", "discovery": 3, "worlds": 2, "structures": 2}
 STRICT = RELEASE | {"least": 0.6, "estimation": 20, "evidence": "L7", "channel": "prod"}
 LOOSE = RELEASE | {"least": 0.0, "estimation": 8, "effective": 1.0, "verdict": "unverifiable", "evidence": "L6"}
 TESTED = (f"{RUN}/policy", f"{RUN}/policy-0", "play", "demonstrations")
+REAL = "THE TEST IN REALITY"
+"""Stands for the id of the policy's evaluation in reality."""
 REFUSED = 1
 """The exit code of a gate that refuses, an audit that finds something, and of exploitation that is shown."""
 
@@ -45,8 +47,8 @@ def story(episodes: int) -> list[tuple[str, ...]]:
         ("budget", "run", "lab", "--world", "push-t"),
         ("exploit", f"{RUN}/policy", f"{RUN}/world", "--dataset", f"{RUN}/data", "--others", "push-t", "push-t-mujoco")
         + ("--episodes", "8", "--out", "exploit.json"),
-        ("failures", "push-t/policy/in/push-t", "--worlds", "push-t-mujoco", f"{RUN}/world", "--most", "12"),
-        ("audit", "push-t/policy/in/push-t"),
+        ("failures", REAL, "--worlds", "push-t-mujoco", f"{RUN}/world", "--most", "12"),
+        ("audit", REAL),
         ("gate", "push-t/policy", "--protocol", "strict.json", "--page", "strict.html"),
         ("gate", "push-t/policy", "--protocol", "loose.json", "--page", "loose.html"),
         ("channel", "set", "prod", "push-t/policy", "--reason", "the nano policy, to try the channel"),
@@ -56,6 +58,21 @@ def story(episodes: int) -> list[tuple[str, ...]]:
         + ("--closes", "low-friction"),
         ("status",),
     ]
+
+
+def real_test(folder: Path) -> str:
+    """The newest evaluation of the run's policy in reality on common starts."""
+    from diorama.registry.registry import Registry
+
+    policy = json.loads((folder / RUN / "versions.json").read_text())["policy"]
+    with Registry.open(folder / ".diorama") as registry:
+        worlds = [one.id for one in registry.versions(kind="simulator") if one.name == "push-t/reality"]
+        for one in reversed(registry.versions(kind="evaluation")):
+            ends = {edge.role: edge.target for edge in one.edges}
+            known = "episodes.parquet" in one.manifest.blobs and one.fields.get("in")
+            if known and ends.get("evaluates") == policy and ends.get("evaluated_in") in worlds:
+                return one.id
+    raise SystemExit("The policy was not tested in reality.")
 
 
 def main() -> None:
@@ -71,14 +88,15 @@ def main() -> None:
     notes = folder / "done.json"
     done = json.loads(notes.read_text()) if notes.is_file() else []
     for command in story(given.episodes):
-        if list(command) in done:
+        if (asked := list(command)) in done:
             continue
         console.rule("diorama " + " ".join(command))
+        command = [real_test(folder) if word is REAL else word for word in command]
         whole = [sys.executable, "-m", "diorama.cli.main", *command]
         ended = subprocess.run(whole, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False)
         if ended.returncode not in (0, REFUSED):
             raise SystemExit(ended.returncode)
-        done.append(list(command))
+        done.append(asked)
         notes.write_text(json.dumps(done), encoding="utf-8")
 
 

@@ -59,6 +59,8 @@ def _show(found: Gated, protocol: Release, dry_run: bool) -> None:
         by = f", signed: attestation {found.signed[:_SHORT]}" if found.signed else ", not signed"
         moved = f"\nchannel {found.channel} -> {decision.policy[:_SHORT]}" if found.channel else ""
         say(f"claim {found.claim[:_SHORT]} with evidence {decision.level}{by}{moved}")
+    if found.record:
+        say(f"decision on record: {found.record[:_SHORT]}")
 
 
 def _next(decision: Decision) -> None:

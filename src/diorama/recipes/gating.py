@@ -26,6 +26,7 @@ from diorama.recipes.audit_facts import Gatherer, episode_table
 from diorama.recipes.auditing import audit_evaluation, signing_key
 from diorama.recipes.book import Book
 from diorama.recipes.budgeting import Planned, answer_of, newest_plan, open_trials, trials_of
+from diorama.recipes.gate_record import gate_record
 from diorama.recipes.imagined_scores import imagined_scores, world_tests
 from diorama.registry.costs import cost_of
 from diorama.registry.facts import origin
@@ -38,23 +39,30 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Gated:
-    """The decision, and what was registered of it: claim, signature, and the channel that was moved ("" for none)."""
+    """The decision, and what was registered of it ("" for none).
+
+    ``record``: the version that keeps the decision, a refusal too; claim, signature, and the channel that was moved.
+    """
 
     decision: Decision
     claim: str = ""
     signed: str = ""
     channel: str = ""
+    record: str = ""
 
 
 def gate(book: Book, policy: str, protocol: Release, *, key: Path | None = None, dry_run: bool = False) -> Gated:
     """Decide on the policy with this id; where it passes, register and sign the claim and move the channel.
 
-    Every evaluation is audited now; ``dry_run`` registers nothing at all. Raises `DataError` for anything but a policy.
+    Every evaluation is audited now, and the decision registered, a refusal too; ``dry_run`` registers nothing at all.
+    Raises `DataError` for anything but a policy.
     """
     facts = _Facts(book, policy, protocol, register=not dry_run, key=key).gathered()
     decision = decide(protocol, facts)
-    if dry_run or not decision.passed:
+    if dry_run:
         return Gated(decision)
+    if not decision.passed:
+        return Gated(decision, record=book.registry.register(gate_record(facts, decision, protocol)).id)
     claim = book.registry.register(_claim(facts, decision, protocol))
     signed, place = "", signing_key(key)
     if place is not None:
@@ -64,7 +72,8 @@ def gate(book: Book, policy: str, protocol: Release, *, key: Path | None = None,
     if protocol.channel:
         reason = f"passed the gate with {decision.level}, claim {claim.id[:_SHORT]}"
         book.registry.append(ChannelEntry(protocol.channel, policy, reason))
-    return Gated(decision, claim.id, signed, protocol.channel)
+    record = book.registry.register(gate_record(facts, decision, protocol, claim.id, protocol.channel))
+    return Gated(decision, claim.id, signed, protocol.channel, record.id)
 
 
 class _Facts:
@@ -161,7 +170,7 @@ class _Facts:
 
     def _disagreement(self, tests: Mapping[str, Version], planned: Planned | None) -> dict[str, int]:
         try:
-            known = imagined_scores(self._book, [self._policy.id])
+            known = imagined_scores(self._book, [self._policy.id], tests)
         except ConfigError:
             return {}
         rows = [k for k, world in enumerate(known.worlds) if world in tests]
@@ -245,7 +254,14 @@ def _faults(policy: Version, worlds: list[Version]) -> Iterator[str]:
 
 def _form(value: Any) -> Any:
     """What must agree of an array: its shape, unit and bounds."""
-    return {k: value.get(k) for k in ("shape", "unit", "low", "high")} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {k: value.get(k) for k in ("shape", "unit")} | {k: _bound(value.get(k)) for k in ("low", "high")}
+
+
+def _bound(value: Any) -> Any:
+    """A bound as one number where it is the same for every entry: 60 and [60, 60] bound alike."""
+    return value[0] if isinstance(value, list | tuple) and value and all(v == value[0] for v in value) else value
 
 
 def _claim(facts: GateFacts, decision: Decision, protocol: Release) -> Manifest:

@@ -3,7 +3,7 @@
 JAX-free.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +30,13 @@ class Imagined:
     task: str
 
 
-def imagined_scores(book: Book, policies: Sequence[str]) -> Imagined:
+def imagined_scores(book: Book, policies: Sequence[str], among: Collection[str] | None = None) -> Imagined:
     """The newest evaluations of every policy in each world but reality, on the seeds that all of them share.
 
-    Raises `ConfigError` where the policies share no world or no seed.
+    ``among``: only these worlds (ids). Raises `ConfigError` where the policies share no world or no seed.
     """
     by_policy = [world_tests(book, policy) for policy in policies]
-    worlds = [one for one in by_policy[0] if all(one in tests for tests in by_policy)]
+    worlds = [one for one in by_policy[0] if all(one in tests for tests in by_policy) and (not among or one in among)]
     if not worlds:
         raise ConfigError(
             "No world other than reality has tested all of these policies with episodes on record; run "

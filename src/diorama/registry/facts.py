@@ -40,7 +40,8 @@ def expires_at(version: Version) -> float | None:
     It names a moment in ``fields["expires"]`` (seconds, or ISO 8601), or ``fields["valid_days"]`` from its registration
     on. An end that cannot be read is over already: what cannot be dated must not be believed for ever.
     """
-    if version.fields.get("expires") is not None:
+    # A scenario set without a last day says "".
+    if version.fields.get("expires") not in (None, ""):
         return _moment(version.fields["expires"], 0.0)
     days = version.fields.get("valid_days")
     if days is None:

@@ -2,7 +2,11 @@
 
 import json
 
+from diorama.evaluate.audit import Verdict
+from diorama.evaluate.gate import Evaluated, GateFacts, GateProtocol, decide
+from diorama.evaluate.statistics.estimate import Estimate
 from diorama.recipes.book import Book
+from diorama.recipes.gate_record import gate_record
 from diorama.registry.records import Advisory, ChannelEntry, Edge, Manifest
 
 HOSTILE = "<script>alert(1)</script>"
@@ -51,3 +55,11 @@ class Story:
         edge = Edge("derived_from", self.v1, {"relation": "patch"})
         self.v2 = self.add("simulator", "push-t/world", {"origin": "learned", "n": 2}, {}, (edge,))
         self.advise(self.v2)
+
+    def decide(self, policy: str) -> str:
+        """The gate refuses a policy that was tested in one world; the id of the record."""
+        protocol = GateProtocol("push-t", 0.6, "lab")
+        rate = Estimate(0.75, 0.53, 0.89, 20, 0.95, "wilson")
+        worlds = (Evaluated(self.test_b, "push-t/world", "learned/ensemble", rate, Verdict.CONTAMINATED, "C1 knows."),)
+        facts = GateFacts(policy, "push-t/b", (), worlds, 1.0, 1, hidden=("slips off",))
+        return self.book.registry.register(gate_record(facts, decide(protocol, facts), protocol)).id

@@ -78,36 +78,62 @@ def test_what_is_answered_is_what_is_described(api) -> None:
 
 ODD = (None, "many", {"a": {"b": 1}, "success": {"value": 2}})
 """What a field may hold that another program wrote."""
-SOUND: dict[str, dict[str, Any]] = {
-    "dataset": {"episodes": 3, "frames": 30, "operators": ["ann"], "world": "push-t", "merkle_root": "0" * 64},
-    "simulator": {
-        "origin": "learned",
-        "family": ["learned", "ensemble"],
-        "exam": {"horizon": 8, "model": {"mean": 0.1, "low": 0.0, "high": 0.2}, "copy_last": {"mean": 0.5}},
-        "contract": {"observation": {"features": {"shape": [8], "unit": "px"}}, "action": {"shape": [2], "unit": "px"}},
-        "config": {"size": "nano"},
-    },
-    "policy": {"actor": "", "visited": {"factors": {}}, "contract": {}, "origin": "learned"},
-    "evaluation": {"estimates": {"success": {"value": 0.5, "low": 0.2, "high": 0.8, "count": 9}}, "n": 9, "length": 5},
-    "claim": {"estimate": 0.5, "interval": [0.2, 0.8], "evidence_level": "L2", "n": 9, "metric": "success"},
-    "audit": {"checks": {"C1": {"state": "passed", "sentence": "Nothing."}}, "verdict": "clean"},
-    "failure_mode": {"label": "slips", "seeds": [1, 2], "count": 2, "resolved": False},
-    "scenario_set": {"visibility": "open", "expires": "", "count": 3},
-    "build": {"resources": {"wall_s": 1.0}, "command": {"verb": "fit"}},
-}
+SOUND: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("dataset", {"episodes": 3, "frames": 30, "operators": ["ann"], "world": "push-t", "merkle_root": "0" * 64}),
+    (
+        "simulator",
+        {
+            "origin": "learned",
+            "family": ["learned", "ensemble"],
+            "exam": {"horizon": 8, "model": {"mean": 0.1, "low": 0.0, "high": 0.2}, "copy_last": {"mean": 0.5}},
+            "contract": {"observation": {"x": {"shape": [8], "unit": "px"}}, "action": {"shape": [2], "unit": "px"}},
+            "config": {"size": "nano"},
+        },
+    ),
+    ("policy", {"actor": "", "visited": {"factors": {}}, "contract": {}, "origin": "learned"}),
+    (
+        "evaluation",
+        {"estimates": {"success": {"value": 0.5, "low": 0.2, "high": 0.8, "count": 9}}, "n": 9, "length": 5},
+    ),
+    ("claim", {"estimate": 0.5, "interval": [0.2, 0.8], "evidence_level": "L2", "n": 9, "metric": "success"}),
+    ("audit", {"checks": {"C1": {"state": "passed", "sentence": "Nothing."}}, "verdict": "clean"}),
+    (
+        "audit",
+        {
+            "gate": "refused",
+            "protocol": {"evidence": "L7", "least": 0.6, "estimation": 20},
+            "steps": [{"name": "audit", "passed": False, "sentence": "There is none."}],
+            "estimate": {"value": 0.5, "low": 0.2, "high": 0.8, "count": 9, "level": 0.95},
+            "next": {"what": "Audit.", "command": "diorama audit", "cost": {"wall_s": 1.0}},
+            "worlds": [{"world": "w", "rate": {"value": 0.5, "low": 0.2, "high": 0.8, "count": 9}, "verdict": "clean"}],
+            "trials": {"estimation": 3, "open": 2},
+            "hidden": ["slips"],
+            "claim": "",
+        },
+    ),
+    ("failure_mode", {"label": "slips", "seeds": [1, 2], "count": 2, "resolved": False}),
+    ("scenario_set", {"visibility": "open", "expires": "", "count": 3}),
+    ("build", {"resources": {"wall_s": 1.0}, "command": {"verb": "fit"}}),
+)
 """Fields that are as they should be; one after the other goes odd."""
 BLOBS = ("exam.json", "episodes.json", "episodes.parquet", "audit.json")
 LOCAL = "http://127.0.0.1:8484"
-PLACES = {"simulator": "worlds", "policy": "policies", "evaluation": "evaluations", "dataset": "data"}
+PLACES = {
+    "simulator": "worlds",
+    "policy": "policies",
+    "evaluation": "evaluations",
+    "dataset": "data",
+    "audit": "audits",
+}
 
 
 def odd_registry(book: Book) -> dict[str, str]:
     """Versions of every kind whose fields hold anything; id to kind."""
     made: dict[str, str] = {}
     blob = book.registry.add_blob(b"[1, {")
-    for k, odd in enumerate(ODD * max(map(len, SOUND.values()))):
+    for k, odd in enumerate(ODD * max(len(fields) for _, fields in SOUND)):
         last: dict[str, str] = {}
-        for kind, fields in SOUND.items():
+        for kind, fields in SOUND:
             wrong = list(fields)[k // len(ODD) % len(fields)]
             fields = fields | {wrong: odd}
             # The registry itself reads the episodes of a dataset.
@@ -137,8 +163,19 @@ def test_odd_fields_break_no_page(book) -> None:
     made = odd_registry(book)
     app = create_app(Services(book, Settings(limits=Limits(burst=10**6))))
     asking = TestClient(app, LOCAL, raise_server_exceptions=False)
-    lists = ("/", "/worlds", "/policies", "/lineage", "/evaluations", "/data", "/runs", "/versions")
-    api = ("home", "scores", "standings", "agreements", "audits", "claims", "budgets", "failure-modes", "datasets")
+    lists = ("/", "/worlds", "/policies", "/lineage", "/evaluations", "/gate", "/data", "/runs", "/versions")
+    api = (
+        "home",
+        "scores",
+        "standings",
+        "agreements",
+        "audits",
+        "decisions",
+        "claims",
+        "budgets",
+        "failure-modes",
+        "datasets",
+    )
     own = [f"/{PLACES[kind]}/{one}" for one, kind in made.items() if kind in PLACES]
     own += [f"/api/v1/{PLACES[kind].replace('data', 'datasets')}/{one}" for one, kind in made.items() if kind in PLACES]
     own += [f"/versions/{one}" for one, kind in made.items() if kind not in PLACES]

@@ -20,7 +20,7 @@ from diorama.studio.web.services import Services
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync", "--no-first-run"]
-PAGES = ("/", "/worlds", "/policies", "/lineage", "/evaluations", "/data", "/runs", "/versions", "/api")
+PAGES = ("/", "/worlds", "/policies", "/lineage", "/evaluations", "/gate", "/data", "/runs", "/versions", "/api")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,19 @@ def test_the_story_in_a_browser(story, address, browser) -> None:
     assert "a loose camera" in page.inner_text(".why >> nth=0")
     assert said == []
     page.close()
+
+
+def test_the_gate_says_what_is_missing(story, address) -> None:
+    import httpx
+
+    record = story.decide(story.b)
+    for path in ("/gate", f"/audits/{record}"):
+        text = httpx.get(address + path).text
+        assert "must not be released" in text and "slips off" in text and "C1 knows." in text, path
+        assert "The cheapest next step" in text and "diorama evaluate" in text and "75 % [53, 89], n = 20" in text
+    told = httpx.get(f"{address}/api/v1/decisions").json()["items"][0]
+    assert not told["passed"] and told["policy"]["id"] == story.b and told["level"] == "L0"
+    assert "The gate was not asked yet" not in httpx.get(f"{address}/gate").text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

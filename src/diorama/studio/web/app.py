@@ -20,6 +20,7 @@ from diorama.studio.web.guards import Bounds, Envelope
 from diorama.studio.web.login import login_router
 from diorama.studio.web.pages.data import data_router
 from diorama.studio.web.pages.evaluations import evaluations_router
+from diorama.studio.web.pages.gate import gate_router
 from diorama.studio.web.pages.home import home_router
 from diorama.studio.web.pages.lineage import lineage_router
 from diorama.studio.web.pages.links import MENU
@@ -38,6 +39,7 @@ ROUTERS = (
     policies_router,
     lineage_router,
     evaluations_router,
+    gate_router,
     data_router,
     login_router,
     registry_api,

@@ -24,6 +24,11 @@ def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:
         auto_reload=False,
     )
     made.filters |= {name: getattr(words, name) for name in _FILTERS}
-    made.globals |= {"address": address, "kind_words": kind_words, "score_words": words.score_words}
+    made.globals |= {
+        "address": address,
+        "kind_words": kind_words,
+        "score_words": words.score_words,
+        "interval_words": words.interval_words,
+    }
     made.globals["asset"] = lambda name: f"/assets/{name}?v={assets[name].tag}"
     return made

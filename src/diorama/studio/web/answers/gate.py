@@ -3,20 +3,22 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from diorama.core.errors import DataError
-from diorama.evaluate.statistics.ranking import kendall, mmrv, pearson
+from diorama.evaluate.statistics.ranking import kendall, mmrv, pearson, ranking_study
 from diorama.registry.records import Version
 from diorama.registry.registry import Registry
 from diorama.studio.web.answers.fields import finite, mapping, whole
+from diorama.studio.web.answers.pairs import Table, Tables
 from diorama.studio.web.answers.scores import Score, scores
 from diorama.studio.web.answers.versions import Row, newest, row
 from diorama.studio.web.snapshot import Snapshot
 
-_LEAST, _BLIND = 2, 1.0
+_LEAST, _MOST, _STARTS, _RESAMPLES = 2, 40, 5, 500
 _LARGEST = 16 * 2**20
 
 
@@ -45,11 +47,12 @@ class Agreement:
 
     ``mmrv``: mean maximum rank violation (Li et al. 2024, SIMPLER), in the unit of the metric, 0 is best. ``pearson``
     and ``kendall``: None with fewer than three policies. ``blind``: the policies on whom the two do not agree within
-    their intervals.
+    their intervals. ``tests``: of each policy, its evaluation in reality and that in the world.
     """
 
     real: str
     world: str
+    tests: tuple[tuple[str, str], ...]
     world_name: str
     origin: str
     metric: str
@@ -63,6 +66,16 @@ class Agreement:
     def blind(self) -> tuple[Point, ...]:
         """Where the world is blind to what reality shows."""
         return tuple(point for point in self.points if point.apart)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval; ``starts`` are shared by all policies in both worlds."""
+
+    value: float | int
+    low: float | int
+    high: float | int
+    starts: int
 
 
 @dataclass(frozen=True)
@@ -83,9 +96,10 @@ class Purse:
 
 @dataclass(frozen=True)
 class Check:
-    """One check of an audit: how it ended, in a sentence, and the pairs that prove it."""
+    """One check of an audit: what it asks, how it ended, in a sentence, and the pairs that prove it."""
 
     name: str
+    title: str
     state: str
     sentence: str
     witnesses: tuple[tuple[str, str, str], ...]
@@ -119,6 +133,15 @@ def agreements(snapshot: Snapshot) -> list[Agreement]:
     return snapshot.once("agreements", _agreements)
 
 
+def with_interval(snapshot: Snapshot, tables: Tables, found: Agreement) -> Interval | None:
+    """The MMRV of an agreement with its 95 % interval: a bootstrap over policies and over the starts that all share.
+
+    None where the episodes are not on record, share too few starts or do not vary, and of too many policies.
+    """
+    key = ("agreement", found.world, found.metric)
+    return snapshot.recent(key, lambda kept: _interval(kept, tables, found))
+
+
 def purses(snapshot: Snapshot) -> list[Purse]:
     """Every purse, by budget."""
     found: dict[tuple[str, str, str], list[float]] = {}
@@ -131,7 +154,8 @@ def purses(snapshot: Snapshot) -> list[Purse]:
 
 def verdicts(snapshot: Snapshot, registry: Registry, most: int = 20) -> list[Verdict]:
     """The newest audits with their checks and witnesses."""
-    return [_verdict(snapshot, registry, one) for one in newest(snapshot, "audit")[:most]]
+    found = [one for one in newest(snapshot, "audit") if "checks" in one.fields]
+    return [verdict(snapshot, registry, one) for one in found[:most]]
 
 
 def claims(snapshot: Snapshot) -> list[Claim]:
@@ -155,13 +179,14 @@ def _agreements(snapshot: Snapshot) -> list[Agreement]:
 
 
 def _agreement(pairs: list[tuple[Score, Score]]) -> Agreement:
-    points = tuple(Point(r.policy, r.policy_name, r.value, r.low, r.high, w.value, w.low, w.high) for r, w in pairs)
+    points = tuple(Point(r.policy, r.label, r.value, r.low, r.high, w.value, w.low, w.high) for r, w in pairs)
     real, other = np.array([p.x for p in points]), np.array([p.y for p in points])
     spread = len(points) > _LEAST and np.ptp(real) > 0 and np.ptp(other) > 0
     first, world = pairs[0]
     return Agreement(
         real=first.world_name,
         world=world.world,
+        tests=tuple((r.id, w.id) for r, w in pairs),
         world_name=world.world_name,
         origin=world.origin,
         metric=world.metric,
@@ -173,12 +198,39 @@ def _agreement(pairs: list[tuple[Score, Score]]) -> Agreement:
     )
 
 
-def _verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
+def _interval(snapshot: Snapshot, tables: Tables, found: Agreement) -> Interval | None:
+    if not _LEAST < len(found.points) <= _MOST:
+        return None
+    pairs = [[tables.of(snapshot.graph.get(one)) for one in pair] for pair in found.tests]
+    if any(table is None or found.metric not in table.metrics for pair in pairs for table in pair):
+        return None
+    shared = reduce(np.intersect1d, [table.seeds for pair in pairs for table in pair])
+    if len(shared) < _STARTS:
+        return None
+    real, other = (np.stack([_scores_at(pair[side], found.metric, shared) for pair in pairs]) for side in (0, 1))
+    study = ranking_study(real, other, resamples=_RESAMPLES)["mmrv"]
+    # Where episodes do not vary a bootstrap knows nothing: a width of zero is no certainty.
+    return Interval(study.value, study.low, study.high, len(shared)) if study.low < study.high else None
+
+
+def _scores_at(table: Table, metric: str, seeds: np.ndarray) -> np.ndarray:
+    _, place, _ = np.intersect1d(table.seeds, seeds, return_indices=True)
+    return table.metrics[metric][place].astype(np.float64)
+
+
+def verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
+    """The audit that a version keeps."""
     about = [edge.target for edge in found.edges if edge.role == "affects" and edge.target in snapshot.graph]
     checks = mapping(found.fields.get("checks"))
-    proofs = _witnesses(registry, found)
+    titles, proofs = _record(registry, found)
     told = tuple(
-        Check(str(name), str(one.get("state", "")), str(one.get("sentence", "")), proofs.get(str(name), ()))
+        Check(
+            str(name),
+            titles.get(str(name), ""),
+            str(one.get("state", "")),
+            str(one.get("sentence", "")),
+            proofs.get(str(name), ()),
+        )
         for name, one in checks.items()
         if isinstance(one, Mapping)
     )
@@ -186,16 +238,17 @@ def _verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
     return Verdict(row(snapshot, found), str(found.fields.get("verdict", "unknown")), rows, told)
 
 
-def _witnesses(registry: Registry, found: Version) -> dict[str, tuple[tuple[str, str, str], ...]]:
-    """Check to the pairs that prove what it found, from the record of the audit."""
+def _record(registry: Registry, found: Version) -> tuple[dict[str, str], dict[str, tuple[tuple[str, str, str], ...]]]:
+    """Check to its title, and to the pairs that prove what it found, from the record of the audit."""
     record = next((digest for name, digest in found.manifest.blobs.items() if name.endswith(".json")), None)
     if record is None or (registry.blobs.size(record) or _LARGEST + 1) > _LARGEST:
-        return {}
+        return {}, {}
     try:
         outcomes = json.loads(registry.read_blob(record)).get("outcomes", [])
-        return {str(one["check"]): tuple(_pairs(one)) for one in outcomes}
+        titles = {str(one["check"]): str(one.get("title", "")) for one in outcomes}
+        return titles, {str(one["check"]): tuple(_pairs(one)) for one in outcomes}
     except (DataError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return {}, {}
 
 
 def _pairs(outcome: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -9,7 +9,8 @@ from diorama.studio.web.answers.versions import Row, newest, row, statuses
 from diorama.studio.web.snapshot import Snapshot
 
 _WORLDS, _STALE = 4, 6
-_SHOWN_KINDS = ("policy", "simulator", "claim", "dataset", "evaluation", "judge", "audit")
+_FIRST_KINDS = ("policy", "simulator", "claim", "dataset", "evaluation", "judge", "audit")
+_PAST = ("build", "attestation")
 _FIRST, _TRIED = 3, 3
 
 
@@ -99,11 +100,12 @@ def _stale(snapshot: Snapshot) -> tuple[Row, ...]:
     """What most needs work: what channels point at first, then the worst, then the newest."""
     pointed = {events[-1].entry.version for events in snapshot.graph.channels.values()}
     found = [snapshot.graph.get(one) for one in snapshot.survey.marks]
-    found = [one for one in found if one.kind in _SHOWN_KINDS]
+    found = [one for one in found if one.kind not in _PAST]
 
     def urgency(one) -> tuple:
         rank = snapshot.survey.status(one.id).rank
-        return (one.id not in pointed, _SHOWN_KINDS.index(one.kind), -rank, -one.sequence)
+        place = _FIRST_KINDS.index(one.kind) if one.kind in _FIRST_KINDS else len(_FIRST_KINDS)
+        return (one.id not in pointed, place, -rank, -one.sequence)
 
     return tuple(row(snapshot, one) for one in sorted(found, key=urgency)[:_STALE])
 
@@ -133,16 +135,16 @@ def _verdict(standing: Standing, leader: Score, other: Score | None, pair: Paire
     if pair is not None:
         shown = pair.low > 0
         said = "better than" if shown else "not shown to be better than"
-        figures = f"{_signed(pair.value, pair.rate)} [{_signed(pair.low, pair.rate)}, {_signed(pair.high, pair.rate)}]"
-        words = f"{said.capitalize()} {other.policy_name}: {figures}, paired over {pair.n} episodes on the same seeds."
+        unit = " points" if pair.rate else ""
+        ends = f"[{_signed(pair.low, pair.rate)}, {_signed(pair.high, pair.rate)}]"
+        figures = f"{_signed(pair.value, pair.rate)}{unit} {ends}"
+        words = f"{said.capitalize()} {other.label}: {figures}, paired over {pair.n} episodes on the same seeds."
         return ("shown" if shown else "not shown"), words + many, shown
     apart = leader.low > other.high
     said = "The intervals do not touch" if apart else "The intervals overlap"
-    words = (
-        f"{said} with those of {other.policy_name}; they were not run on the same seeds, so this is the weaker test."
-    )
+    words = f"{said} with those of {other.label}; they were not run on the same seeds, so this is the weaker test."
     return ("likely" if apart else "not shown"), words + many, apart
 
 
 def _signed(value: float | int, rate: bool) -> str:
-    return f"{100 * value:+.0f} points" if rate else f"{value:+.3g}"
+    return f"{100 * value:+.0f}" if rate else f"{value:+.3g}"

@@ -1,7 +1,7 @@
 """What policies scored in which world, and which of them stands first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diorama.registry.facts import origin
@@ -12,7 +12,18 @@ from diorama.studio.web.answers.versions import newest
 from diorama.studio.web.snapshot import Snapshot
 
 REAL = "real"
-_SUCCESS = "success"
+_SUCCESS, _DIGITS = "success", 8
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Another metric of the same episodes, with its interval."""
+
+    name: str
+    value: float | int
+    low: float | int
+    high: float | int
+    rate: bool
 
 
 @dataclass(frozen=True)
@@ -21,7 +32,8 @@ class Score:
 
     ``rate``: the metric is a share of episodes. ``level``: the highest rung of the evidence ladder that a claim on this
     evaluation states, "" without a claim. ``status`` is the evaluation's, ``policy_status`` the policy's. ``scripted``:
-    it acts by a rule or at random and needs no training.
+    it acts by a rule or at random and needs no training. ``label``: its name, with the beginning of its id where
+    several versions of that name were tested. ``also``: the other metrics of the same episodes.
     """
 
     id: str
@@ -41,6 +53,8 @@ class Score:
     status: str
     policy_status: str
     scripted: bool
+    label: str
+    also: tuple[Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -104,8 +118,16 @@ def tested(snapshot: Snapshot, evaluation: Version) -> tuple[Version, Version] |
 
 
 def _scores(snapshot: Snapshot) -> list[Score]:
-    found = (_score(snapshot, one) for one in newest(snapshot, "evaluation"))
-    return [one for one in found if one is not None]
+    found = [one for one in (_score(snapshot, one) for one in newest(snapshot, "evaluation")) if one is not None]
+    versions: dict[str, set[str]] = {}
+    for one in found:
+        versions.setdefault(one.policy_name, set()).add(one.policy)
+    several = {name for name, ids in versions.items() if len(ids) > 1}
+    return [_labelled(one) if one.policy_name in several else one for one in found]
+
+
+def _labelled(one: Score) -> Score:
+    return replace(one, label=f"{one.policy_name} {one.policy[:_DIGITS]}")
 
 
 def _score(snapshot: Snapshot, evaluation: Version) -> Score | None:
@@ -135,7 +157,14 @@ def _score(snapshot: Snapshot, evaluation: Version) -> Score | None:
         status=str(snapshot.survey.status(evaluation.id)),
         policy_status=str(snapshot.survey.status(policy.id)),
         scripted=bool(policy.fields.get("actor")),
+        label=policy.name,
+        also=tuple(_measure(name, one) for name, one in given.items() if name != metric),
     )
+
+
+def _measure(name: str, found: Mapping[str, Any]) -> Measure:
+    ends = (float(found[end]) for end in ("value", "low", "high"))
+    return Measure(name, *ends, _is_rate(name, found))
 
 
 def _standings(snapshot: Snapshot) -> list[Standing]:
@@ -144,7 +173,7 @@ def _standings(snapshot: Snapshot) -> list[Standing]:
         groups.setdefault((one.world_name, one.metric), {}).setdefault(one.policy, one)
     found = []
     for (name, metric), by_policy in groups.items():
-        ranked = tuple(sorted(by_policy.values(), key=lambda one: -one.value))
+        ranked = tuple(sorted(by_policy.values(), key=lambda one: (-one.value, one.scripted)))
         newest_one = max(ranked, key=lambda one: one.created)
         found.append(Standing(newest_one.world, name, newest_one.origin, metric, ranked))
     return sorted(found, key=lambda one: (one.origin != REAL, -len(one.scores), one.world_name))

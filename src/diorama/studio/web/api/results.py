@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from diorama.studio.web.answers import gate, policies, worlds
+from diorama.studio.web.answers import decisions, gate, policies, worlds
 from diorama.studio.web.answers.scores import Score, Standing, scores, standings
 from diorama.studio.web.answers.versions import PAGE, cut, version
 from diorama.studio.web.api.shared import ERRORS, Digest, Paged, PageNumber, PageSize, paged, said
@@ -38,6 +38,11 @@ def results_api(services: Services) -> APIRouter:
     def audits() -> JSONResponse:
         """The newest audits with their checks and witnesses."""
         return said(gate.verdicts(services.snapshot(), services.book.registry))
+
+    @router.get("/decisions", tags=["evaluations"], response_model=Paged[decisions.Decision])
+    def decision_list(page: PageNumber = 1, size: PageSize = PAGE) -> JSONResponse:
+        """What the release gate decided, the newest first."""
+        return paged(cut(decisions.decisions(services.snapshot()), page, size))
 
     @router.get("/claims", tags=["evaluations"], response_model=Paged[gate.Claim])
     def claims(page: PageNumber = 1, size: PageSize = PAGE) -> JSONResponse:

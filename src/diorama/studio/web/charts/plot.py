@@ -43,7 +43,10 @@ def span(values: Sequence[float | int], pad: float | int = 0.04, zero: bool = Fa
 
 @dataclass
 class Plot:
-    """Two linear axes and what is drawn on them; ``x`` and ``y`` are (low, high) in the units of the labels."""
+    """Two linear axes and what is drawn on them; ``x`` and ``y`` are (low, high) in the units of the labels.
+
+    ``percent``: both axes are shares, and their ticks percent.
+    """
 
     x: tuple[float | int, float | int]
     y: tuple[float | int, float | int]
@@ -137,14 +140,13 @@ class Plot:
         bottom, parts = self.height - _BOTTOM, []
         for value in nice_ticks(*self.y):
             _, y = self.at(self.x[0], value)
-            text = f"{100 * value:.4g} %" if self.percent else tick_text(value)
+            text = self._tick(value)
             parts.append(f'<line class="grid" x1="{self.left}" x2="{self.width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
             parts.append(f'<text class="tick" x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
         for value in nice_ticks(*self.x):
             x, _ = self.at(value, self.y[0])
-            parts.append(
-                f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick_text(value)}</text>'
-            )
+            text = self._tick(value)
+            parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{text}</text>')
         parts.append(f'<line class="axis" x1="{self.left}" x2="{self.width - _RIGHT}" y1="{bottom}" y2="{bottom}"/>')
         middle = self.left + (self.width - self.left - _RIGHT) / 2
         parts.append(_text(middle, self.height - 6, self.x_label))
@@ -152,6 +154,9 @@ class Plot:
             at = f'transform="rotate(-90 12 {_TOP + (bottom - _TOP) / 2:.0f})"'
             parts.append(_text(12, _TOP + (bottom - _TOP) / 2, self.y_label, at))
         return "".join(parts)
+
+    def _tick(self, value: float | int) -> str:
+        return f"{100 * value:.4g} %" if self.percent else tick_text(value)
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:

@@ -37,7 +37,9 @@ def evaluations_router(services: Services) -> APIRouter:
                 )
                 for one in ranked
             ],
-            agreements=[(one, agreement_chart(one)) for one in agreed[:6]],
+            agreements=[
+                (one, agreement_chart(one), gate.with_interval(snapshot, services.tables, one)) for one in agreed[:6]
+            ],
             audits=gate.verdicts(snapshot, services.book.registry),
             purses=gate.purses(snapshot),
             claims=gate.claims(snapshot)[:_CLAIMS],

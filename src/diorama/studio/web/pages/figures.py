@@ -25,7 +25,7 @@ def scores_chart(scores: Sequence[Score], by: str, label: str) -> Markup:
     rows = []
     for score in scores:
         words, link = (
-            (score.policy_name, f"/policies/{score.policy}")
+            (score.label, f"/policies/{score.policy}")
             if by == "policy"
             else (score.world_name, f"/worlds/{score.world}")
         )
@@ -126,6 +126,7 @@ def agreement_chart(found: Agreement) -> Markup:
         f"in {found.real}",
         f"in {found.world_name}",
         height=360,
+        left=64,
         percent=found.rate,
     )
     plot.segment((both[0], both[0]), (both[1], both[1]), "c6", "grid")

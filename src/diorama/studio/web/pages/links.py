@@ -4,12 +4,19 @@ from diorama.registry.explain import Neighbour
 from diorama.registry.records import Version
 from diorama.studio.web.answers.versions import Row
 
-PLACES = {"simulator": "worlds", "policy": "policies", "dataset": "data", "evaluation": "evaluations"}
+PLACES = {
+    "simulator": "worlds",
+    "policy": "policies",
+    "dataset": "data",
+    "evaluation": "evaluations",
+    "audit": "audits",
+}
 MENU = (
     ("/worlds", "Worlds"),
     ("/policies", "Policies"),
     ("/lineage", "Lineage"),
     ("/evaluations", "Evaluations"),
+    ("/gate", "Gate"),
     ("/data", "Data"),
     ("/runs", "Runs"),
 )
