@@ -231,7 +231,7 @@ def verdict(snapshot: Snapshot, registry: Registry, found: Version) -> Verdict:
             str(one.get("sentence", "")),
             proofs.get(str(name), ()),
         )
-        for name, one in checks.items()
+        for name, one in sorted(checks.items(), key=lambda pair: (len(str(pair[0])), str(pair[0])))
         if isinstance(one, Mapping)
     )
     rows = tuple(row(snapshot, snapshot.graph.get(one)) for one in about)

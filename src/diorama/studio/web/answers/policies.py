@@ -8,6 +8,7 @@ import numpy as np
 
 from diorama.evaluate import intervals
 from diorama.registry.records import Version
+from diorama.studio.web.answers.fields import finite, is_number, mapping, whole
 from diorama.studio.web.answers.pairs import Paired, Table, Tables
 from diorama.studio.web.answers.scores import Score, of_policy
 from diorama.studio.web.answers.versions import Row, newest, row
@@ -16,6 +17,7 @@ from diorama.studio.web.snapshot import Snapshot
 
 _TRUST = (("trust below 0.5", 0.0, 0.5), ("0.5 to 0.9", 0.5, 0.9), ("0.9 and above", 0.9, 1.0000001))
 _EXEMPLARS = 8
+_ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,50 @@ class Outcomes:
     """The episodes of one evaluation by how they ended.
 
     ``causes``: cause to count. ``good`` and ``bad``: seeds that succeeded and that did not, or the highest and lowest
-    of the main metric where nothing says success. ``values``: the main metric of every episode. ``strata``: by trust,
-    empty where none was recorded.
+    of the main metric where nothing says success; at most eight of ``goods`` and ``bads``. ``values``: the main metric
+    of every episode. ``strata``: by trust, empty where none was recorded.
     """
 
     score: Score
     causes: tuple[tuple[str, int], ...]
     good: tuple[int, ...]
     bad: tuple[int, ...]
+    goods: int
+    bads: int
     seeds: tuple[int, ...]
     values: tuple[float, ...]
     strata: tuple[Stratum, ...]
 
 
 @dataclass(frozen=True)
+class Hiding:
+    """How often a world lets the policy succeed from where it fails in reality, over ``n`` failures."""
+
+    world: str
+    value: float | int
+    low: float | int
+    high: float | int
+    n: int
+
+
+@dataclass(frozen=True)
 class FailureMode:
-    """A registered way to fail: its version, its facts, and the evaluations in which it was seen."""
+    """A registered way to fail: its version, how many failures show it, and the seeds of some.
+
+    ``fits``: the share of them that the label fits; ``stability``: how surely the group would be found again, 1 is
+    best. ``hidden``: what each world makes of them; ``everywhere``: every world hides it. ``seen_in``: versions in
+    which it was seen, ``test`` the evaluation among them.
+    """
 
     row: Row
-    facts: tuple[tuple[str, str], ...]
+    label: str
+    seeds: tuple[int, ...]
+    fits: float | int | None
+    stability: float | int | None
+    hidden: tuple[Hiding, ...]
+    everywhere: bool
     seen_in: tuple[str, ...]
+    test: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +153,8 @@ def outcomes(snapshot: Snapshot, tables: Tables, score: Score) -> Outcomes | Non
     return Outcomes(
         score=score,
         causes=_causes(table),
+        goods=len(good),
+        bads=len(bad),
         good=tuple(int(seed) for seed in good[:_EXEMPLARS]),
         bad=tuple(int(seed) for seed in bad[:_EXEMPLARS]),
         seeds=tuple(int(seed) for seed in table.seeds),
@@ -159,8 +187,29 @@ def failure_modes(snapshot: Snapshot, policy: str = "") -> tuple[FailureMode, ..
         about = {edge.target for edge in one.edges if edge.role == "affects"}
         about |= {t for end in ends if end in snapshot.graph for t in snapshot.graph.targets(end, "evaluates")}
         if not policy or policy in about or policy in ends:
-            found.append(FailureMode(row(snapshot, one), facts(one), tuple(ends)))
+            found.append(_mode(snapshot, one, ends))
     return tuple(found)
+
+
+def _mode(snapshot: Snapshot, found: Version, ends: list[str]) -> FailureMode:
+    fields = found.fields
+    tests = [one for one in ends if one in snapshot.graph and snapshot.graph.get(one).kind == "evaluation"]
+    seeds = fields.get("episodes")
+    return FailureMode(
+        row=row(snapshot, found),
+        label=str(fields.get("label", found.name)),
+        seeds=tuple(int(one) for one in seeds if is_number(one)) if isinstance(seeds, list | tuple) else (),
+        fits=finite(fields.get("share")),
+        stability=finite(fields.get("stability")),
+        hidden=tuple(
+            Hiding(str(world), *(one[end] for end in _ENDS), whole(one.get("count")))
+            for world, one in mapping(fields.get("hidden")).items()
+            if all(is_number(mapping(one).get(end)) for end in _ENDS)
+        ),
+        everywhere=fields.get("hidden_by_all") is True,
+        seen_in=tuple(ends),
+        test=next(iter(tests), ""),
+    )
 
 
 def _policy_rows(snapshot: Snapshot) -> list[PolicyRow]:

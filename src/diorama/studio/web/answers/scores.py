@@ -152,7 +152,7 @@ def _score(snapshot: Snapshot, evaluation: Version) -> Score | None:
         low=float(estimate["low"]),
         high=float(estimate["high"]),
         n=whole(evaluation.fields.get("n")) or whole(estimate.get("count")),
-        rate=_is_rate(metric, estimate),
+        rate=is_rate(metric, estimate),
         level=max((str(one.fields.get("evidence_level", "")) for one in mine), default=""),
         status=str(snapshot.survey.status(evaluation.id)),
         policy_status=str(snapshot.survey.status(policy.id)),
@@ -164,7 +164,7 @@ def _score(snapshot: Snapshot, evaluation: Version) -> Score | None:
 
 def _measure(name: str, found: Mapping[str, Any]) -> Measure:
     ends = (float(found[end]) for end in ("value", "low", "high"))
-    return Measure(name, *ends, _is_rate(name, found))
+    return Measure(name, *ends, is_rate(name, found))
 
 
 def _standings(snapshot: Snapshot) -> list[Standing]:
@@ -192,5 +192,6 @@ def _whole(estimate: Any) -> bool:
     return all(is_number(estimate.get(name)) for name in ("value", "low", "high"))
 
 
-def _is_rate(metric: str, estimate: Mapping[str, Any]) -> bool:
+def is_rate(metric: str, estimate: Mapping[str, Any]) -> bool:
+    """Whether a metric is a share of episodes."""
     return metric.startswith(_SUCCESS) or "wilson" in str(estimate.get("method", "")).lower()

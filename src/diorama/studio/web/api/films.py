@@ -11,7 +11,7 @@ from diorama.core.canonical import to_json
 from diorama.registry.records import Version
 from diorama.studio.web.answers import datasets
 from diorama.studio.web.answers.fields import whole
-from diorama.studio.web.answers.scores import tested
+from diorama.studio.web.answers.scores import REAL, of_policy, tested
 from diorama.studio.web.answers.versions import version
 from diorama.studio.web.api.shared import PNG, Digest
 from diorama.studio.web.errors import MissingError
@@ -24,6 +24,8 @@ from diorama.studio.web.services import Services
 Number = Annotated[int, Path(ge=0, le=10**9, description="A number, from 0.")]
 Seed = Annotated[int, Path(ge=0, le=2**32 - 1, description="The seed of an episode.")]
 _CODES = {READY: 200, WORKING: 202, BUSY: 202}
+BESIDE = 3
+"""Other worlds that an episode is shown in."""
 LONGEST = 400
 """The most steps of an episode that is played again."""
 
@@ -66,7 +68,7 @@ def film_api(router: APIRouter, services: Services) -> None:
 
     @router.get("/evaluations/{digest}/seeds/{seed}/film", tags=["films"], response_model=Film, responses=LATER)
     def replay(digest: Digest, seed: Seed) -> JSONResponse:
-        """One episode of an evaluation, played again from its seed."""
+        """One episode of an evaluation, played again from its seed, beside the same seed in other worlds."""
         return _answer(replay_job(services, digest, seed), lambda sheet: sheet.layout())
 
     @router.get("/evaluations/{digest}/seeds/{seed}/film.png", tags=["films"], response_class=Response, responses=PNG)
@@ -99,9 +101,20 @@ def replay_job(services: Services, digest: str, seed: int) -> Job:
         raise MissingError("This evaluation has no episode with this seed; its page lists those it has.")
     policy, world = pair
     task, length = _task(found, world), min(whole(found.fields.get("length")) or LONGEST, LONGEST)
+    worlds = {world.name: world} | _beside(services, policy, world, seed)
     return services.workshop.ask(
-        f"replay {digest} {seed}", lambda: replay_sheet(services.book, task, policy, world, (seed,), length)
+        f"replay {digest} {seed}", lambda: replay_sheet(services.book, task, policy, worlds, seed, length)
     )
+
+
+def _beside(services: Services, policy: Version, world: Version, seed: int) -> dict[str, Version]:
+    """Other worlds in which this policy met the same seed, reality first: at most `BESIDE` of them, by name."""
+    snapshot, found = services.snapshot(), {}
+    for one in sorted(of_policy(snapshot, policy.id), key=lambda score: score.origin != REAL):
+        table = services.tables.of(snapshot.graph.get(one.id))
+        if one.world_name != world.name and table is not None and seed in table.seeds:
+            found.setdefault(one.world_name, snapshot.graph.get(one.world))
+    return dict(list(found.items())[:BESIDE])
 
 
 def _task(evaluation: Version, world: Version) -> str:

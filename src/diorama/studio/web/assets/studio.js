@@ -95,7 +95,9 @@ async function play(address, place, words) {
     screens.forEach((canvas, track) => drawTile(canvas, sheet, film, track, frame));
     moveCursors("film", film.frames > 1 ? frame / (film.frames - 1) : 0);
   });
-  place.replaceChildren(made("div", { class: "player" }, ...screens, bar));
+  const shown = film.tracks.length < 2 ? screens
+    : [made("div", { class: "beside" }, ...screens.map((canvas, track) => made("figure", {}, made("figcaption", {}, film.tracks[track]), canvas)))];
+  place.replaceChildren(made("div", { class: "player" }, ...shown, bar));
 }
 
 for (const place of document.querySelectorAll(".film[data-film]")) play(place.dataset.film, place, place.dataset.words);

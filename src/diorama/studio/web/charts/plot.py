@@ -75,6 +75,9 @@ class Plot:
         points = [self.at(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(x) and math.isfinite(y)]
         if points:
             self._parts.append(f'<polyline class="{kind} {colour}" points="{_points(points)}"/>')
+        if len(points) == 1:
+            (cx, cy) = points[0]
+            self._parts.append(f'<circle class="dot {colour}" cx="{cx:.1f}" cy="{cy:.1f}" r="4"/>')
         self.note(colour, name)
 
     def band(

@@ -1,12 +1,14 @@
 """Films of recorded episodes, and of episodes of an evaluation that are played again from their seeds."""
 
+import contextlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diorama.core.errors import DataError
+from diorama.core.errors import DataError, DioramaError
 from diorama.data import Dataset
 from diorama.recipes.book import Book
 from diorama.registry.records import Version
@@ -36,18 +38,34 @@ def episode_sheet(dataset: Dataset, number: int) -> Sheet:
     return sheet_of({"recorded": paint_table(rows)}, stride / dataset.fps)
 
 
-def replay_sheet(book: Book, task: str, policy: Version, world: Version, seeds: tuple[int, ...], length: int) -> Sheet:
-    """Episodes of an evaluation, played again from their seeds with the same policy in the same world.
+def replay_sheet(
+    book: Book, task: str, policy: Version, worlds: Mapping[str, Version], seed: int, length: int
+) -> Sheet:
+    """One seed, played again by the same policy in each of the worlds (label to version), a track for each.
 
-    Raises `DataError` where the policy or the world cannot be run here.
+    What ends earlier stands still. Raises `DataError` where the policy or the first world cannot be run here; of the
+    others, those that can are shown.
     """
-    from diorama.evaluate import run_episodes
     from diorama.recipes.worlds import find_world
 
-    found = find_world(task, world.id, book=book)
-    seen = run_episodes(found.env, _actor(book, task, policy), np.asarray(seeds, np.int64), length)
-    period = float(found.env.spec.control_period)
-    return sheet_of({f"seed {seed}": _drawn(seen, k) for k, seed in enumerate(seeds)}, period)
+    first, *others = worlds
+    found = find_world(task, worlds[first].id, book=book)
+    actor, period = _actor(book, task, policy), float(found.env.spec.control_period)
+    tracks = {first: _played(found.env, actor, seed, length)}
+    for label in others:
+        with contextlib.suppress(DioramaError):
+            tracks[label] = _played(find_world(task, worlds[label].id, book=book).env, actor, seed, length)
+    tall = tracks[first].shape[1:]
+    tracks = {label: frames for label, frames in tracks.items() if frames.shape[1:] == tall}
+    most = max(len(frames) for frames in tracks.values())
+    padded = {label: frames[np.minimum(np.arange(most), len(frames) - 1)] for label, frames in tracks.items()}
+    return sheet_of(padded, period)
+
+
+def _played(env: Any, actor: Any, seed: int, length: int) -> np.ndarray:
+    from diorama.evaluate import run_episodes
+
+    return _drawn(run_episodes(env, actor, np.asarray([seed], np.int64), length), 0)
 
 
 def _actor(book: Book, task: str, policy: Version) -> Any:
@@ -67,11 +85,9 @@ def _drawn(seen: Any, k: int) -> np.ndarray:
     observation = {name: np.asarray(values[k]) for name, values in seen.observation.items()}
     last = int(np.asarray(seen.mask[k]).sum())
     picture = next((name for name, values in observation.items() if values.ndim == 4), None)
-    name = picture or next(iter(observation))
+    name = picture or next((name for name, values in observation.items() if is_table((name,), values.shape[-1])), "")
+    if not name:
+        raise DataError("The state of this world cannot be drawn.")
     frames = observation[name]
     kept = frames[np.minimum(np.arange(len(frames)), last)]
-    if picture is not None:
-        return kept.astype(np.uint8)
-    if not is_table((name,), kept.shape[-1]):
-        raise DataError("The state of this world cannot be drawn.")
-    return paint_table(kept)
+    return paint_table(kept) if picture is None else kept.astype(np.uint8)

@@ -7,7 +7,7 @@ from diorama.studio.web.answers import gate
 from diorama.studio.web.answers.home import best_in
 from diorama.studio.web.answers.lineage import node
 from diorama.studio.web.answers.policies import failure_modes, outcomes
-from diorama.studio.web.answers.scores import estimates, of_policy, scores, standings, tested
+from diorama.studio.web.answers.scores import estimates, is_rate, of_policy, scores, standings, tested
 from diorama.studio.web.answers.versions import PAGE, cut, newest, row, version
 from diorama.studio.web.api.shared import Digest, PageNumber
 from diorama.studio.web.pages.figures import agreement_chart, scores_chart, strip_chart
@@ -55,14 +55,9 @@ def evaluations_router(services: Services) -> APIRouter:
         pair = tested(snapshot, found)
         score = next((one for one in of_policy(snapshot, pair[0].id) if one.id == digest), None) if pair else None
         told = outcomes(snapshot, services.tables, score) if score else None
-        given = {name: one for name, one in estimates(found).items()}
         words = [
-            (
-                name,
-                interval_words(one["value"], one["low"], one["high"], name.startswith("success")),
-                one.get("method", ""),
-            )
-            for name, one in given.items()
+            (name, interval_words(one["value"], one["low"], one["high"], is_rate(name, one)), one.get("method", ""))
+            for name, one in estimates(found).items()
         ]
         supports = [source for source, _ in snapshot.graph.users(digest, "supports")]
         return services.page(

@@ -8,6 +8,7 @@ from diorama.registry.records import KINDS
 from diorama.registry.rules import Status
 from diorama.studio.web.answers.home import home as answer_home
 from diorama.studio.web.answers.lineage import node
+from diorama.studio.web.answers.policies import failure_modes
 from diorama.studio.web.answers.versions import PAGE, listing, row, version
 from diorama.studio.web.api.registry import KindQuery, StatusQuery
 from diorama.studio.web.api.shared import Digest, PageNumber, Word
@@ -45,6 +46,7 @@ def home_router(services: Services) -> APIRouter:
         snapshot = services.snapshot()
         found = version(snapshot, digest)
         told = explain(snapshot.graph, digest, 0.0)
+        modes = failure_modes(snapshot) if found.kind == "failure_mode" else ()
         return services.page(
             request,
             "version.html",
@@ -52,6 +54,7 @@ def home_router(services: Services) -> APIRouter:
             told=told,
             node=node(snapshot, digest),
             graph=snapshot.graph,
+            mode=next((one for one in modes if one.row.id == digest), None),
         )
 
     @router.get("/api")
