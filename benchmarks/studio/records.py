@@ -84,7 +84,7 @@ def main() -> None:
     folder, console = given.folder, Console()
     folder.mkdir(parents=True, exist_ok=True)
     for name, protocol in (("strict", STRICT), ("loose", LOOSE)):
-        (folder / f"{name}.json").write_text(json.dumps(protocol), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps({"release": protocol}), encoding="utf-8")
     notes = folder / "done.json"
     done = json.loads(notes.read_text()) if notes.is_file() else []
     for command in story(given.episodes):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from diorama.core.canonical import to_json
-from diorama.evaluate.gate import Decision, Evaluated, GateFacts, GateProtocol, Trials
+from diorama.evaluate.gate import Decision, Evaluated, GateFacts, Release, Trials
 from diorama.registry.records import Edge, Manifest
 
 GATE = "gate"
@@ -12,7 +12,7 @@ GATE = "gate"
 
 
 def gate_record(
-    facts: GateFacts, decision: Decision, protocol: GateProtocol, claim: str = "", channel: str = ""
+    facts: GateFacts, decision: Decision, protocol: Release, claim: str = "", channel: str = ""
 ) -> Manifest:
     """The version to register. ``claim``, ``channel``: what the decision made and moved, "" for nothing.
 

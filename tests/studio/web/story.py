@@ -3,7 +3,7 @@
 import json
 
 from diorama.evaluate.audit import Verdict
-from diorama.evaluate.gate import Evaluated, GateFacts, GateProtocol, decide
+from diorama.evaluate.gate import Evaluated, GateFacts, Release, decide
 from diorama.evaluate.statistics.estimate import Estimate
 from diorama.recipes.book import Book
 from diorama.recipes.gate_record import gate_record
@@ -58,7 +58,7 @@ class Story:
 
     def decide(self, policy: str) -> str:
         """The gate refuses a policy that was tested in one world; the id of the record."""
-        protocol = GateProtocol("push-t", 0.6, "lab")
+        protocol = Release("push-t", 0.6, "lab")
         rate = Estimate(0.75, 0.53, 0.89, 20, 0.95, "wilson")
         worlds = (Evaluated(self.test_b, "push-t/world", "learned/ensemble", rate, Verdict.CONTAMINATED, "C1 knows."),)
         facts = GateFacts(policy, "push-t/b", (), worlds, 1.0, 1, hidden=("slips off",))
