@@ -29,7 +29,7 @@ def check(request: requests.Check) -> int:
     """Look for damage; 1 where there is some that loses something."""
     if request.at.place == OFF:
         raise ConfigError("There is nothing to check: --registry none says that there is no registry; name its folder.")
-    found = check_place(request.at.place, **other_urls())
+    found = check_place(request.at.place, **other_urls(), complete=True)
     if request.json:
         say_json(found)
     else:

@@ -29,6 +29,7 @@ from diorama.registry.records import Edge, Manifest, Version
 
 PLAN, SHEET = "plan.json", "sheet.json"
 _SHORT = 12
+_HELD_OUT: Mapping[str, Any] = {"visibility": "held-out", "expires": ""}
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def make_sheet(book: Book, budget: str, folder: Path, key: Path) -> Sheet:
     ):
         write_atomically(folder / name, text)
     blobs = {SHEET: book.registry.add_blob(canonical(sheet).encode())}
-    fields = {"commitment": sheet.commitment, "digest": sheet.digest, "trials": len(sheet.rows)}
+    fields = {"commitment": sheet.commitment, "digest": sheet.digest, "trials": len(sheet.rows)} | _HELD_OUT
     edges = (Edge("drawn_from", planned.version),)
     book.registry.register(Manifest("scenario_set", f"{budget}/sheet", fields, blobs, edges))
     return sheet
@@ -130,7 +131,7 @@ def record(book: Book, budget: str, text: str, key: Path | None) -> Recorded:
     opened = None if key is None else read_key(_key_data(key), sheet)
     if new:
         edges = (Edge("drawn_from", version.id),)
-        book.registry.register(Manifest("scenario_set", f"{budget}/outcomes", {"outcomes": new}, {}, edges))
+        book.registry.register(Manifest("scenario_set", f"{budget}/outcomes", {"outcomes": new} | _HELD_OUT, {}, edges))
     made = {} if opened is None else _unblind(book, planned, sheet, known | new, opened)
     return Recorded(len(new), left, made)
 
@@ -212,7 +213,7 @@ def _plan_manifest(book: Book, budget: str, made: Planned, known: Imagined) -> M
         "policies": list(made.policies),
         "worlds": list(made.worlds),
         "task": made.task,
-        "visibility": "held-out",
+        **_HELD_OUT,
         "trials": {purse: made.plan.count(purse) for purse in (ESTIMATION, DISCOVERY)},
         "method": made.plan.method,
     }

@@ -54,6 +54,7 @@ def scenario_set(
         "metric": _METRIC,
         "least": float(least),
         "visibility": "open",
+        "expires": "",
     }
     blobs = {STARTS: book.registry.add_blob(canonical(starts).encode())}
     edges = (Edge("drawn_from", describing.dataset_id(book, dataset)),)

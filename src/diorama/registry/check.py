@@ -12,6 +12,7 @@ from diorama.registry import queries, tables
 from diorama.registry.collect import lost
 from diorama.registry.database import failing
 from diorama.registry.episodes import digests_of, read_episodes
+from diorama.registry.essentials import complaint
 from diorama.registry.manifest import entry_mentions, read_manifest, text_id
 from diorama.registry.records import Damage
 from diorama.registry.registry import Registry
@@ -33,16 +34,22 @@ FAULTS = (
     "unreadable database",
     "unfinished registration",
     "stray file",
+    "incomplete version",
 )
 """What `Damage.what` can be."""
 _MEND_DATABASE = "restore the database from a copy, or move it away and run `diorama registry restore`"
 
 
-def check_place(place: str | Path, *, database: str | None = None, blobs: str | None = None) -> list[Damage]:
-    """The damage of the registry in a folder, one that cannot be opened included; arguments as `Registry.open`."""
+def check_place(
+    place: str | Path, *, database: str | None = None, blobs: str | None = None, complete: bool = False
+) -> list[Damage]:
+    """The damage of the registry in a folder, one that cannot be opened included; arguments as `Registry.open`.
+
+    ``complete``: name versions that lack an essential field, too.
+    """
     try:
         with Registry.open(place, database=database, blobs=blobs) as registry:
-            return check(registry)
+            return [*check(registry), *(incomplete(registry) if complete else ())]
     except DataError as error:
         return [Damage("unreadable database", database or str(place), str(error))]
 
@@ -65,6 +72,14 @@ def check(registry: Registry, deep: bool = True) -> list[Damage]:
         except DataError as error:
             found.append(_unreadable(registry, str(error)))
     return list(dict.fromkeys(found))
+
+
+def incomplete(registry: Registry) -> Iterator[Damage]:
+    """Versions that lack an essential field (`diorama.registry.essentials`); nothing of them is damaged."""
+    for version in registry.versions():
+        if sentence := complaint(version.manifest):
+            mend = "Register it again with that and an edge supersedes to this one."
+            yield Damage("incomplete version", version.id, f"{version.id[:12]}: {sentence} {mend}", harmless=True)
 
 
 def _unreadable(registry: Registry, sentence: str) -> Damage:

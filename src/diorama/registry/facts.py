@@ -35,7 +35,7 @@ def origin(version: Version) -> str:
 
 
 def expires_at(version: Version) -> float | None:
-    """When what the version says is over [s since 1970, UTC]; None where it names no end.
+    """When what the version says is over [s since 1970, UTC]; None where it names no end ("" is none).
 
     It names a moment in ``fields["expires"]`` (seconds, or ISO 8601), or ``fields["valid_days"]`` from its registration
     on. An end that cannot be read is over already: what cannot be dated must not be believed for ever.

@@ -195,7 +195,7 @@ class Damage:
     """One thing that is wrong with a registry, named in a sentence that says the mend.
 
     ``what`` is one of `diorama.registry.check.FAULTS`; ``subject`` is the id, digest or file. A ``harmless`` one loses
-    nothing: it was left by a writer that died, and ``gc`` removes it.
+    nothing: it was left by a writer that died, and ``gc`` removes it, or it is a version that says too little.
     """
 
     what: str

@@ -217,5 +217,6 @@ def test_what_has_an_end_is_stale_from_then_on(fields, over) -> None:
 
 def test_what_names_no_end_holds() -> None:
     m = Maker()
-    claim = m.add("claim", "push-t/claim")
-    assert status_of(Graph(m.versions.values(), now=1e12), claim).status == Status.FRESH
+    for fields in ({}, {"expires": ""}, {"expires": None}):
+        claim = m.add("claim", "push-t/claim", **fields)
+        assert status_of(Graph(m.versions.values(), now=1e12), claim).status == Status.FRESH
