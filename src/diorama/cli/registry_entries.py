@@ -16,6 +16,7 @@ from diorama.recipes import registry_requests as requests
 from diorama.recipes.book import Book
 from diorama.registry import export as exports
 from diorama.registry.channels import history, rollback
+from diorama.registry.graph import Graph
 from diorama.registry.keys import make_key, read_public_key
 from diorama.registry.opaque import import_opaque
 from diorama.registry.records import Advisory, ChannelEntry, Entry, Revocation
@@ -32,14 +33,24 @@ def set_channel(request: requests.ChannelSet) -> int:
     """Point a channel at a version."""
     with opened(request.at) as book:
         version = find(book, request.version)
+        _check_kind(book, request.channel, version)
         entry = ChannelEntry(request.channel, version, request.reason)
-        return _appended(book, entry, request.json, f"{request.channel} -> {version[:_SHORT]}")
+        return _appended(book, entry, request.json, f"{request.channel} -> {_called(book, version)}")
+
+
+def _check_kind(book: Book, channel: str, version: str) -> None:
+    """Raise `DataError` where a channel pointed at something of another kind: a slip of whoever named it."""
+    events = book.registry.events("channel", channel)
+    before = book.registry.get(events[-1].entry.version) if events else None
+    if before is not None and before.kind != book.registry.get(version).kind:
+        called = _called(book, version)
+        raise DataError(f"Channel {channel} points at a {before.kind}, not at a {called}; take another channel for it.")
 
 
 def roll_back(request: requests.ChannelRollback) -> int:
     """Point a channel at the version before, and name what stays behind."""
     with opened(request.at) as book:
-        found = rollback(book.registry.graph(), request.channel, reason=request.reason)
+        found = rollback(_pointed(book, request.channel, down=True), request.channel, reason=request.reason)
         book.registry.append(found.entry)
     return answer(found, request.json)
 
@@ -47,13 +58,19 @@ def roll_back(request: requests.ChannelRollback) -> int:
 def channel_log(request: requests.ChannelLog) -> int:
     """The history of one channel or of all."""
     with opened(request.at) as book:
-        graph = book.registry.graph()
+        graph = _pointed(book, request.channel, down=False)
     names = sorted(graph.channels) if request.channel is None else [request.channel]
     found = [history(graph, name) for name in names]
-    if request.json:
-        say_json(found)
+    if request.json or not found:
+        say_json(found) if request.json else say("no channel yet; `diorama channel set NAME VERSION` makes one")
         return 0
-    return max((answer(one, False) for one in found), default=0)
+    return max(answer(one, False) for one in found)
+
+
+def _pointed(book: Book, channel: str | None, down: bool) -> Graph:
+    """The part of the registry that a channel, or every channel, ever pointed at; ``down`` with what rests on it."""
+    known = book.registry.events("channel", channel) or book.registry.events("channel")
+    return book.registry.graph(list(dict.fromkeys(event.entry.version for event in known)), down)
 
 
 def advise(request: requests.Advise) -> int:
@@ -72,8 +89,9 @@ def advise(request: requests.Advise) -> int:
             tuple(find(book, one) for one in request.fixed_in),
             tuple(regressions),
         )
-        affected = ", ".join(one[:_SHORT] for one in entry.affects) or "nothing yet"
-        return _appended(book, entry, request.json, f"advisory {entry.id} affects {affected}")
+        affected = ", ".join(_called(book, one) for one in entry.affects) or "nothing yet"
+        sentence = f"advisory {entry.id} affects {affected}; `diorama status` says what that means for what rests on it"
+        return _appended(book, entry, request.json, sentence)
 
 
 def revoke(request: requests.Revoke) -> int:
@@ -81,9 +99,8 @@ def revoke(request: requests.Revoke) -> int:
     with opened(request.at) as book:
         version = _spoken_of(book, request.version)
         below = len(book.registry.downstream(version))
-        sentence = (
-            f"revoked {version[:_SHORT]}; {below} versions rest on it, see `diorama lineage {version[:_SHORT]} --down`"
-        )
+        where = f"`diorama lineage {version[:_SHORT]} --down`"
+        sentence = f"revoked {_called(book, version)}; {below} versions rest on it, see {where}"
         return _appended(book, Revocation(version, request.reason), request.json, sentence)
 
 
@@ -93,8 +110,8 @@ def sign(request: requests.Sign) -> int:
         version = find(book, request.what)
         if request.new_key:
             say(f"public key: {make_key(request.key)}")
-        attestation = sign_version(book.registry, version, request.key)
-    say(f"signed {version[:_SHORT]} with {attestation.fields['key'][:16]}: attestation {attestation.id[:_SHORT]}")
+        attestation, called = sign_version(book.registry, version, request.key), _called(book, version)
+    say(f"signed {called} with {attestation.fields['key'][:16]}: attestation {attestation.id[:_SHORT]}")
     return 0
 
 
@@ -187,6 +204,12 @@ def _scenarios(book: Book, request: requests.Advise, region: dict[str, Any]) -> 
     dataset, name = Dataset.open(request.starts), f"regressions-{request.id}"
     count, length = request.episodes, request.length
     return scenario_set(book, dataset, region, name=name, count=count, length=length, least=request.least)
+
+
+def _called(book: Book, version: str) -> str:
+    """A version in a sentence."""
+    found = book.registry.get(version)
+    return f"{found.kind} {found.name} {version[:_SHORT]}"
 
 
 def _json(path: Path) -> Any:

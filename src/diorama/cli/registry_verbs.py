@@ -146,7 +146,9 @@ def explain(request: requests.Explain) -> int:
 
 def _line(version: Version | Line) -> str:
     moment = datetime.datetime.fromtimestamp(version.created, datetime.UTC).strftime("%Y-%m-%d %H:%M")
-    return f"{version.id[:_SHORT]}  {moment}  {version.kind:<12} {version.name}"
+    from diorama.registry.render import short
+
+    return f"{version.id[:_SHORT]}  {moment}  {version.kind:<12} {short(version.name)}"
 
 
 def _owes(found: object) -> bool:

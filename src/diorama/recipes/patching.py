@@ -24,6 +24,16 @@ _SHARE = 0.5
 """Share of the updates and of the learning rate with which a patched world goes on."""
 
 
+def patchable(version: Version) -> Version:
+    """The version, where it is a world. Raises `DataError` where it is anything else."""
+    if version.kind != "simulator":
+        raise DataError(
+            f"{version.name} ({version.id[:12]}) is a {version.kind}, and only worlds are patched; name a world, for "
+            "example the run folder of `diorama fit`."
+        )
+    return version
+
+
 def patch_with_data(
     book: Book, world: Version, dataset: Dataset, out: Path, watch: Callable[[Report], None], updates: int | None = None
 ) -> str:

@@ -27,6 +27,8 @@ from diorama.registry.records import Manifest
 from diorama.registry.resources import Resources
 
 QUERIES, ALPHA, PURSE = "queries", "alpha", "main"
+SCENARIOS = "scenarios.json"
+"""The blob of a scenario set with its seeds and rows."""
 _SHORT = 16
 
 
@@ -236,7 +238,7 @@ def scenarios_id(book: Book, scenarios: ScenarioSet, name: str | None = None) ->
         "seeds": [min(scenarios.seeds), max(scenarios.seeds)],
         "n": len(scenarios.seeds),
     }
-    blobs = {"scenarios.json": book.registry.add_blob(content.encode())}
+    blobs = {SCENARIOS: book.registry.add_blob(content.encode())}
     manifest = Manifest("scenario_set", name or scenarios_name(scenarios), fields, blobs)
     return _same_blob(book, manifest) or book.registry.register(manifest).id
 
@@ -268,7 +270,7 @@ def register(book: Book, trial: Trial, table: Episodes) -> list[str]:
             evaluation, claim = manifests(book, trial, policy, world, part, scenarios)
             made.append(stage.output("evaluation", evaluation))
             stage.output("claim", scoring.supported(claim, made[-1]))
-            stage.took(_taken(part))
+            stage.took(taken(part))
     return made
 
 
@@ -300,7 +302,8 @@ def manifests(
     return made, claim
 
 
-def _taken(part: Episodes) -> Resources:
+def taken(part: Episodes) -> Resources:
+    """What the episodes took in all."""
     total = float(np.sum(part.joules))
     return Resources(
         wall_s=round(float(part.wall_s.sum()), 6),

@@ -9,13 +9,14 @@ from diorama.core.canonical import from_json
 from diorama.evaluate import Evaluation, evaluate
 from diorama.learn import Report
 from diorama.policies import load as load_policy
+from diorama.recipes import rebuilding_trials
 from diorama.recipes.book import Book
 from diorama.recipes.config import PolicyConfig
 from diorama.recipes.imagined_task import learned_task
 from diorama.recipes.making import fit_in, scored, train_in
 from diorama.recipes.rebuilding_runs import part_maker
 from diorama.recipes.recorded import world_settings
-from diorama.recipes.replaying import replay
+from diorama.recipes.replaying import replay, replay_again
 from diorama.recipes.tasks import Task, find_task
 from diorama.recipes.workshop import Workshop, one
 from diorama.registry.actions import Action
@@ -37,6 +38,8 @@ class RecipeMaker:
 
     def refusal(self, action: Action) -> str:
         """See `Maker.refusal`."""
+        if action.command.get("verb") == rebuilding_trials.VERB:
+            return rebuilding_trials.refusal(self._shop, action)
         if _maker(action) is not None:
             return ""
         verb, part = action.command.get("verb"), action.command.get("part", "")
@@ -54,7 +57,8 @@ class RecipeMaker:
 
 
 def _maker(action: Action) -> Make | None:
-    makers: dict[str, Make] = {"fit": _fit, "train": _train, "evaluate": _evaluate}
+    makers: dict[str, Make] = {"fit": _fit, "train": _train, "evaluate": _evaluate, "replay": replay_again}
+    makers[rebuilding_trials.VERB] = rebuilding_trials.evaluate_again
     verb = str(action.command.get("verb"))
     return part_maker(action) if verb == "run" else makers.get(verb)
 

@@ -5,7 +5,6 @@ so a policy that is made again learns with fresh ones.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +26,7 @@ from diorama.recipes.registering import LOCAL, Sources
 from diorama.recipes.tasks import Task, find_task, reward_for
 from diorama.recipes.workshop import Workshop, one
 from diorama.registry.actions import Action
-from diorama.registry.difference import EPISODES
+from diorama.registry.difference import episodes_of
 from diorama.registry.recording import Recorder
 from diorama.registry.records import Version
 
@@ -125,7 +124,9 @@ def _scored(shop: Workshop, task: Task, policy: str, earlier: Version) -> Evalua
 
 
 def _recorded(shop: Workshop, evaluation: Version) -> Evaluation:
-    table = json.loads(shop.book.registry.read_blob(evaluation.manifest.blobs[EPISODES]))
+    table = dict(episodes_of(evaluation, shop.book.registry.read_blob))
+    if not table:
+        raise DataError(f"{evaluation.name} ({evaluation.id[:12]}) keeps no episodes; evaluate its policy anew.")
     fields, seeds = evaluation.fields, tuple(table.pop("seed"))
     scores = {metric: np.asarray(values) for metric, values in table.items()}
     return Evaluation(fields["policy"], fields["world"], seeds, fields["length"], scores)

@@ -25,7 +25,10 @@ from diorama.recipes.describing import family
 from diorama.recipes.making import unpacked
 from diorama.recipes.scoring import evaluation_manifest
 from diorama.recipes.tasks import reward_for
+from diorama.recipes.workshop import Workshop, one
+from diorama.registry.actions import Action
 from diorama.registry.difference import EPISODES
+from diorama.registry.recording import Recorder
 from diorama.registry.records import Advisory, Edge, Manifest, Replay, Version
 
 STARTS = "starts.json"
@@ -76,6 +79,19 @@ def replay(book: Book, policy: Version, advisory: str, new: str, old: str, folde
         after, before = (_verdict(book, policy, scenarios, world, folder) for world in (new, old))
         passed, total, flips = passed + int(after.sum()), total + len(after), flips + int((before & ~after).sum())
     return Replay(advisory, policy.id, passed, total, flips, new)
+
+
+def replay_again(shop: Workshop, action: Action, old: Version, supersedes: Mapping[str, str]) -> Mapping[str, str]:
+    """The test of a replay in the place of an earlier one: of what the action names now."""
+    book, output = shop.book, "evaluation"
+    policy, scenarios = (book.registry.get(one(action, role)) for role in ("policy", "scenarios"))
+    world, folder = one(action, "world"), shop.folder(old, action.key())
+    with Recorder(book.registry, action, book.stopwatch()) as stage:
+        found = _tested(book, policy, scenarios, world, folder)
+        manifest = evaluation_manifest(book, found.to_json(), old.name, policy.id, world, scenarios.id)
+        stage.output(output, describing.replacing(manifest, supersedes.get(output)))
+        stage.took(steps=len(action.seeds))
+    return shop.made(action)
 
 
 def advisory_entry(book: Book, advisory: str) -> Advisory:

@@ -58,7 +58,8 @@ def _chain(graph: Graph, version: str, ancestry: list[str]) -> tuple[int, int, s
 
 def _unreplayed(graph: Graph, version: str, ancestry: list[str]) -> tuple[str, ...]:
     advisories = {a.id: a for one in ancestry if one != version for a in graph.advised(one)}
-    return tuple(sorted(name for name, a in advisories.items() if a.regressions and not graph.replay(name, version)))
+    asked = [a for a in advisories.values() if a.regressions and version not in a.fixed_in]
+    return tuple(sorted(a.id for a in asked if not graph.replay(a.id, version)))
 
 
 def _generated(graph: Graph, ancestry: list[str]) -> tuple[float | None, str]:

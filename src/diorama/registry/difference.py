@@ -145,7 +145,7 @@ def _by_setting(graph: Graph, version: Version) -> dict[tuple, Version]:
 
 
 def _compare(a: Version, b: Version, read: Callable[[str], bytes] | None, threshold: float) -> Iterator[Paired]:
-    ours, theirs = _table(a, read), _table(b, read)
+    ours, theirs = episodes_of(a, read), episodes_of(b, read)
     reported = _estimates(a), _estimates(b)
     metrics = sorted(({*ours} & {*theirs} | {*reported[0]} & {*reported[1]}) - {"seed"})
     for metric in metrics:
@@ -164,13 +164,16 @@ def _by_seed(ours: Mapping[str, list], theirs: Mapping[str, list], metric: str) 
     return {seed: (float(first[seed]), float(second[seed])) for seed in first if seed in second}
 
 
-def _table(evaluation: Version, read: Callable[[str], bytes] | None) -> Mapping[str, list]:
-    """The columns of an evaluation's episodes; empty where it has none."""
+def episodes_of(evaluation: Version, read: Callable[[str], bytes] | None) -> Mapping[str, list]:
+    """The seeds and scores of an evaluation's episodes, by column, from its Parquet table where it has one.
+
+    Empty where it has none, or where nothing can be ``read``. Raises `DataError` for a damaged one.
+    """
     blobs = evaluation.manifest.blobs
     if read is None or not {EPISODES, TABLE} & set(blobs):
         return {}
     try:
-        columns = _rows(read(blobs[EPISODES])) if EPISODES in blobs else _columns(read(blobs[TABLE]))
+        columns = _columns(read(blobs[TABLE])) if TABLE in blobs else _rows(read(blobs[EPISODES]))
     except (ValueError, TypeError, AttributeError, OSError) as error:
         raise DataError(f"The episodes of evaluation {evaluation.id[:12]} cannot be read: {error}") from error
     if len({len(column) for column in columns.values()}) > 1 or "seed" not in columns:

@@ -47,7 +47,9 @@ def read_private_key(path: str | Path) -> Any:
     except TypeError as error:
         raise DataError(f"{path} is encrypted; give a key that is not, kept on an encrypted disk instead.") from error
     except (ValueError, _unsupported()) as error:
-        raise DataError(f"{path} holds no private key in PEM; make one with `make_key`.") from error
+        raise DataError(
+            f"{path} holds no private key in PEM; make one with `diorama sign X --key FILE --new-key`."
+        ) from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise DataError(f"{path} holds another kind of key ({type(key).__name__}); only ed25519 signs here.")
     return key
@@ -111,7 +113,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 def _read_small(path: Path) -> bytes:
     try:
         if not path.is_file() or path.stat().st_size > FILE_BYTES:
-            raise DataError(f"{path} is no file with a key; make one with `make_key`.")
+            raise DataError(f"{path} is no file with a key; make one with `diorama sign X --key FILE --new-key`.")
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); give the file of a key.") from error

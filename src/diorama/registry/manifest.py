@@ -154,7 +154,8 @@ def entry_text(entry: Entry) -> str:
     """The canonical JSON of a checked entry; raises `DataError` naming its fault."""
     kind = entry_type(entry)
     if kind != "revocation":
-        check_name(entry_subject(entry), f"The subject of a {kind} entry")
+        named = {"channel": "A channel", "budget": "A budget"}.get(kind, "An advisory")
+        check_name(entry_subject(entry), named)
     for target in entry_versions(entry):
         check_digest(target, f"A version in a {kind} entry")
     if kind == "replay" and not 0 <= entry.passed <= entry.total:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from diorama.core.errors import DataError
 from diorama.registry.actions import Action
 from diorama.registry.plan import Action as Do
 from diorama.registry.plan import Plan, Step
@@ -67,8 +68,14 @@ def rebuild(
 ) -> list[Done]:
     """Carry out a plan in its order. ``only``: ids of the steps to do, with what measures them; () for all.
 
-    ``told`` is called after each step. A step that fails ends the rebuild; the same call goes on from there.
+    ``told`` is called after each step. A step that fails ends the rebuild; the same call goes on from there. Raises
+    `DataError` for ``only`` of what the plan has no step for.
     """
+    if strange := sorted(set(only) - {step.id for step in plan.steps}):
+        found, old = registry.get(strange[0]), registry.get(plan.old)
+        raise DataError(
+            f"{found.name} {found.id[:12]} does not rest on {old.name} {old.id[:12]}, so it is not rebuilt."
+        )
     job = _Job(registry, plan, maker, frozenset(only))
     finished = []
     for step in plan.steps:

@@ -3,13 +3,15 @@
 import datetime
 import functools
 import json
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from diorama.core.errors import DataError
 from diorama.registry.channels import Debris, History, Rollback
 from diorama.registry.costs import Cost, Flips, Total
 from diorama.registry.debt import Debt
-from diorama.registry.difference import Difference, Paired
+from diorama.registry.difference import Change, Difference, Paired
 from diorama.registry.explain import Neighbour, Page
 from diorama.registry.lineage import DOWN, Lineage, Link
 from diorama.registry.plan import Action, Plan, Step
@@ -19,6 +21,9 @@ from diorama.registry.status import Cause, StatusReport
 SHORT = 12
 """Digits of an id that are shown."""
 _VALUE = 120
+_AT_MOST = 12
+"""Changes of one field that are shown; a sketch of visits has hundreds."""
+_DIGITS = re.compile(r"[0-9a-f]{64}")
 
 
 @functools.singledispatch
@@ -29,7 +34,7 @@ def text(result: Any) -> str:
 
 @text.register
 def _status(report: StatusReport) -> str:
-    head = f"{report.kind} {report.name} {report.id[:SHORT]}: {report.status}"
+    head = f"{report.kind} {short(report.name)} {report.id[:SHORT]}: {report.status}"
     lines = [line for cause in report.causes for line in _cause(cause)]
     return "\n".join([head, *(lines or ["  Nothing that it rests on has changed."])])
 
@@ -73,7 +78,7 @@ def _lineage(lineage: Lineage) -> str:
         role, version, depth = waiting.pop()
         node, again = nodes[version], version in shown
         ending = " (see above)" if again and version in below else ""
-        lines.append(f"{'  ' * depth}{role}{node.kind} {node.name} {version[:SHORT]}{ending}")
+        lines.append(f"{'  ' * depth}{role}{node.kind} {short(node.name)} {version[:SHORT]}{ending}")
         shown.add(version)
         children = [] if again else below.get(version, [])
         waiting += [(f"{name}: ", other, depth + 1) for name, other in reversed(children)]
@@ -84,7 +89,7 @@ def _lineage(lineage: Lineage) -> str:
 def _difference(difference: Difference) -> str:
     names = zip(difference.names, (difference.before, difference.after), strict=True)
     lines = ["From " + " to ".join(f"{name} {version[:SHORT]}" for name, version in names)]
-    lines += [f"  {c.path}: {_value(c.before)} -> {_value(c.after)}" for c in difference.fields]
+    lines += _changes(difference.fields)
     lines += [f"  blob {c.path}: {_digest(c.before)} -> {_digest(c.after)}" for c in difference.blobs]
     lines += [f"  only {e.where}: {e.role} {e.name} {e.target[:SHORT]}" for e in difference.edges]
     lines += [line for paired in difference.paired for line in _paired(paired)]
@@ -142,7 +147,7 @@ def _registered(page: Page) -> str:
 
 def _cause(cause: Cause) -> list[str]:
     first, *others = cause.path
-    path = "".join(f" -{hop.role}-> {hop.name} {hop.id[:SHORT]}" for hop in others)
+    path = "".join(f" -{hop.role}-> {short(hop.name)} {hop.id[:SHORT]}" for hop in others)
     lines = [f"  {cause.status}: {cause.sentence}"]
     return lines + ([f"    path: {first.name} {first.id[:SHORT]}{path}"] if others else [])
 
@@ -173,9 +178,10 @@ def _amounts(wall_s: float | None, device_s: float | None, joules: float | None,
 
 
 def _total(total: Total) -> str:
-    sums = _amounts(total.wall_s, total.device_s, total.joules, ", ".join(total.energy_sources))
+    joules = None if total.no_joules and not total.joules else total.joules
+    sums = _amounts(total.wall_s, total.device_s, joules, ", ".join(total.energy_sources))
     unknown = f"; the cost of {total.unknown} steps is unknown" if total.unknown else ""
-    energy = f"; {total.no_joules} have no known energy" if total.no_joules else ""
+    energy = f"; {total.no_joules} more have no known energy" if total.no_joules and total.joules else ""
     return sums + unknown + energy
 
 
@@ -217,15 +223,34 @@ def _debris(one: Debris) -> str:
 
 def _neighbour(one: Neighbour) -> str:
     attributes = f" {_value(one.attributes)}" if one.attributes else ""
-    return f"{one.role}: {one.kind} {one.name} {one.id[:SHORT]}{attributes}"
+    return f"{one.role}: {one.kind} {short(one.name)} {one.id[:SHORT]}{attributes}"
 
 
 def _listed(title: str, lines: Any) -> list[str]:
     return [f"{title}:", *(f"  {line}" for line in lines)] if lines else []
 
 
+def short(name: str) -> str:
+    """A family's name with no more digits of a key in it than of an id: a build is called by its action key."""
+    return _DIGITS.sub(lambda found: found[0][:SHORT], name)
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[str]:
+    """One line for each change; of a field with many, what is least and most, and how many more there are."""
+    fields: dict[str, list[Change]] = {}
+    for change in changes:
+        fields.setdefault(re.split(r"[.\[]", change.path)[0], []).append(change)
+    for field, found in fields.items():
+        shown = found if len(found) <= _AT_MOST else [c for c in found if c.path.endswith((".least", ".most"))]
+        yield from (f"  {c.path}: {_value(c.before)} -> {_value(c.after)}" for c in shown[:_AT_MOST])
+        if left := len(found) - len(shown[:_AT_MOST]):
+            more = f"{left} more places differ" if shown else f"{left} places differ"
+            yield f"  {field}: {more}; --json lists them"
+
+
 def _value(value: Any) -> str:
     words = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    words = f"{value:.6g}" if isinstance(value, float) else words
     return words if len(words) <= _VALUE else words[: _VALUE - 3] + "..."
 
 

@@ -186,8 +186,9 @@ def troubles_of(graph: Graph, version: str) -> tuple[Trouble, ...]:
 
 def advised(graph: Graph, version: str, advisory: Advisory) -> Trouble:
     """The trouble of a version that an advisory names."""
-    fixed = ", ".join(label(graph, one) for one in advisory.fixed_in) or "nothing yet"
-    text = f"Advisory {advisory.id} ({advisory.title}) affects {label(graph, version)}; fixed in {fixed}."
+    names = ", ".join(label(graph, one) for one in advisory.fixed_in)
+    fixed = f"fixed in {names}" if names else "not fixed yet"
+    text = f"Advisory {advisory.id} ({advisory.title}) affects {label(graph, version)}; {fixed}."
     return Trouble(Kind.ADVISED, f"advisory {advisory.id}", text, advisory, frozenset(advisory.fixed_in))
 
 
