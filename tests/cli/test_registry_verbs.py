@@ -92,7 +92,10 @@ def test_an_advisory_and_its_region(place, say, diorama, capsys) -> None:
 
 
 def test_check_garbage_and_restore(place, say) -> None:
-    assert say("registry", "check") == "sound\n" and say("registry", "check", json_=True) == []
+    *lacks, verdict = say("registry", "check").splitlines()
+    assert verdict == "sound; nothing is lost" and all(line.startswith("incomplete version: ") for line in lacks)
+    assert "add the field estimand" in " ".join(lacks)
+    assert all(one["harmless"] for one in say("registry", "check", json_=True))
     assert "0 files would go" in say("registry", "gc", "--dry-run") and say("registry", "gc", json_=True) == []
     assert "0 versions restored" in say("registry", "restore")
     blob = next((place / "blobs").glob("??/*"))
@@ -177,3 +180,56 @@ def test_collecting_registers_once_and_not_at_all(place, say, tmp_path) -> None:
     grown = say("explain", tmp_path / "data", json_=True)
     assert grown["fields"]["episodes"] == 4
     assert listed["id"] in {one["id"] for one in grown["rests_on"] if one["role"] == "derived_from"}
+
+
+def test_a_slip_is_refused_before_anything_is_done(place, diorama, capsys) -> None:
+    def refused(*words: str) -> str:
+        assert diorama(*words) == 2
+        return capsys.readouterr().err
+
+    with Registry.open(place) as registry:
+        data = registry.register(Manifest("dataset", "toy/data")).id
+    assert diorama("channel", "set", "prod", "toy/policy") == 0
+    assert "points at a policy, not at a dataset toy/data" in refused("channel", "set", "prod", data)
+    assert "A channel is named 'Bad Name'" in refused("channel", "set", "Bad Name", "toy/policy")
+    assert "is a dataset, and only worlds are patched" in refused("patch", data, "--data", "x", "--out", "y")
+    assert "no advisory 'nope'" in refused("patch", "toy/world", "--data", "x", "--out", "y", "--closes", "nope")
+    assert "is a dataset, and this needs a policy" in refused("replay", data, "ice", "--world", "toy/world")
+    assert diorama("advise", "ice", "toy/world", "--title", "slides") == 0
+    assert "has the defect ice itself" in refused("replay", "toy/policy", "ice", "--world", "toy/world")
+    assert "--new-key" in refused("verify", "toy/policy", "--key", "nothing.pub")
+
+
+def test_an_empty_registry_answers_every_verb(tmp_path, diorama, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("DIORAMA_REGISTRY", str(tmp_path / "empty"))
+    for words in (
+        ["status"],
+        ["debt"],
+        ["channel", "log"],
+        ["registry", "list"],
+        ["registry", "check"],
+        ["registry", "gc"],
+    ):
+        assert diorama(*words) == 0, words
+        assert capsys.readouterr().out.strip(), words
+    for words in (
+        ["status", "x"],
+        ["explain", "x"],
+        ["lineage", "x"],
+        ["diff", "x", "y"],
+        ["plan", "x", "y"],
+        ["verify", "x"],
+    ):
+        assert diorama(*words) == 2, words
+        assert "Nothing is called 'x'" in capsys.readouterr().err
+    assert diorama("channel", "rollback", "prod") == 2 and "the channels are none" in capsys.readouterr().err
+
+
+def test_a_difference_of_hundreds_of_places_is_a_few_lines(place, say) -> None:
+    with Registry.open(place) as registry:
+        for sign in (1, -1):
+            visited = {"counts": [sign * k for k in range(1, 200)], "friction": {"least": sign * 0.25}}
+            registry.register(Manifest("policy", f"toy/v{sign % 3}", {"visited": visited, "lr": sign / 3}))
+    told = say("diff", "toy/v1", "toy/v2")
+    assert "visited.friction.least: 0.25 -> -0.25" in told and "lr: 0.333333 -> -0.333333" in told
+    assert "visited: 199 more places differ; --json lists them" in told and len(told.splitlines()) == 4

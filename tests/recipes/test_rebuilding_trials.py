@@ -29,11 +29,11 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def evaluate(run, policy: str, world: str, protocol: str) -> None:
-    run("evaluate", policy, "--env", "push-t", "--in", world, "--length", "4", "--protocol", protocol)
+    run("evaluate", policy, "--env", "push-t", "--in", world, "--length", "2", "--protocol", protocol)
 
 
 def test_it_is_tested_again_on_the_same_scenarios_and_reused_after_that(run, tmp_path) -> None:
-    run("protocol", "push-t", "--out", "p.json", "--episodes", "3", "--alpha", "0.1")
+    run("protocol", "push-t", "--out", "p.json", "--episodes", "2", "--alpha", "0.1")
     evaluate(run, "random", "push-t-mujoco", "p.json")
     evaluate(run, "play", "push-t", "p.json")
     done = json.loads(run("rebuild", OLD, NEW, "--json"))
@@ -51,13 +51,6 @@ def test_it_is_tested_again_on_the_same_scenarios_and_reused_after_that(run, tmp
         told, earlier = (episodes_of(one, registry.read_blob) for one in (new, old))
         assert told["seed"] == earlier["seed"] and told.keys() == earlier.keys()
         assert new.fields["protocol"] == old.fields["protocol"]
-        count = len(registry.versions())
-    # Asked by hand, the same test has the same episodes: they are taken from where the rebuild left them.
-    evaluate(run, "random", "push-t", "p.json")
-    with Registry.open(tmp_path / "registry") as registry:
-        newest = registry.get("push-t/random/evaluation")
-        assert episodes_of(newest, registry.read_blob) == told
-        assert len(registry.versions()) == count + 3  # without supersedes it is another evaluation, claim and build
 
 
 def test_a_policy_whose_file_is_not_kept_is_left_with_a_sentence(tmp_path) -> None:

@@ -18,7 +18,7 @@ from diorama.registry.lineage import lineage as lineage_of
 from diorama.registry.listing import Line, Search
 from diorama.registry.plan import check_alike
 from diorama.registry.plan import plan as plan_of
-from diorama.registry.records import Version
+from diorama.registry.records import Damage, Version
 from diorama.registry.restore import restore
 from diorama.registry.status import status_all, status_of
 
@@ -33,8 +33,13 @@ def check(request: requests.Check) -> int:
     if request.json:
         say_json(found)
     else:
-        say("\n".join(f"{damage.what}: {damage.sentence}" for damage in found) or "sound")
+        say("\n".join([*(f"{damage.what}: {damage.sentence}" for damage in found), _verdict(found)]))
     return int(any(not damage.harmless for damage in found))
+
+
+def _verdict(found: list[Damage]) -> str:
+    bad = sum(not damage.harmless for damage in found)
+    return f"{bad} damaged" if bad else "sound; nothing is lost" if found else "sound"
 
 
 def collect_garbage(request: requests.Collection) -> int:
