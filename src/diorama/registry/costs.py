@@ -113,7 +113,16 @@ def expected_flips(graph: Graph, policy: str, world: str) -> Flips | None:
 
     Its own replays count if there are any, else those of other policies that moved to the same world.
     """
-    paired = [r for r in graph.replays() if r.total > 0 and r.world == world]
+    return flips_among(paired_replays(graph, world), policy)
+
+
+def paired_replays(graph: Graph, world: str) -> list[Replay]:
+    """The replays in a world that compare it with another one."""
+    return [r for r in graph.replays() if r.total > 0 and r.world == world]
+
+
+def flips_among(paired: list[Replay], policy: str) -> Flips | None:
+    """`expected_flips` from the replays in the world, for who asks for many policies."""
     own = [r for r in paired if r.policy == policy]
     if own:
         return _flips(own[-1:], "its own replay in that world")

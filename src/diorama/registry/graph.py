@@ -5,7 +5,7 @@ needs its upstream closure, the versions that patch or supersede one of that clo
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from diorama.core.errors import DataError
@@ -19,6 +19,7 @@ from diorama.registry.records import (
     Revocation,
     Version,
 )
+from diorama.registry.visits import Overlap
 
 
 class Graph:
@@ -39,6 +40,8 @@ class Graph:
         now: float = 0.0,
     ) -> None:
         self.now = now
+        # Worked out when it is asked for, and kept: several surveys of one graph ask the same.
+        self.shares: dict[tuple[str, str], Overlap] = {}
         found = {v.id: v for v in sorted(versions, key=lambda v: (v.sequence, v.id))}
         self.versions = {i: _holding(v, [e for e in held.get(i, ()) if e in found]) for i, v in found.items()}
         self._users: dict[str, list[tuple[str, Edge]]] = {}
@@ -99,6 +102,9 @@ class Graph:
         Raises `DataError` for a cycle, which ids that are digests cannot form.
         """
         chosen = set(ids)
+        by_sequence = sorted(chosen, key=lambda one: self.get(one).sequence)
+        if self._is_in_order(by_sequence):
+            return by_sequence
         waiting = {i: len({t for t in self.targets(i) if t in chosen}) for i in chosen}
         ready = [(self.versions[i].sequence, i) for i, count in waiting.items() if count == 0]
         heapq.heapify(ready)
@@ -113,6 +119,11 @@ class Graph:
         if len(ordered) < len(chosen):
             raise DataError("The edges of this graph form a cycle, so their ids are no digests; restore the registry.")
         return ordered
+
+    def _is_in_order(self, ids: Sequence[str]) -> bool:
+        """Whether each stands behind what it rests on; it nearly always does where things were registered as made."""
+        place = {one: k for k, one in enumerate(ids)}
+        return all(place.get(edge.target, -1) < k for one, k in place.items() for edge in self.versions[one].edges)
 
     def advised(self, version: str) -> list[Advisory]:
         """The advisories that name this version as affected."""

@@ -12,9 +12,10 @@ from diorama.registry.costs import (
     Cost,
     Flips,
     Total,
-    expected_flips,
     family_cost,
+    flips_among,
     newest,
+    paired_replays,
     recorded,
     sum_costs,
 )
@@ -109,6 +110,7 @@ class _Planner:
         self.steps: dict[str, Step] = {}
         self.heirs: dict[str, set[str]] = {old: {new}}
         self.families: dict[tuple[str, str], Cost] = {}
+        self.paired = paired_replays(graph, new)
 
     def plan(self) -> Plan:
         for version in self.order:
@@ -122,7 +124,7 @@ class _Planner:
     def _step(self, version: Version) -> Step:
         status = self.survey.status(version.id)
         action, reason = self._action(version, status)
-        flips = expected_flips(self.graph, version.id, self.new) if version.kind == "policy" else None
+        flips = flips_among(self.paired, version.id) if version.kind == "policy" else None
         cost = self._cost(version, action)
         optional = action is Action.RETRAIN and _may_finetune(version, status)
         cheaper = self._finetune_cost(version) if optional else None
@@ -137,7 +139,7 @@ class _Planner:
             return Action.KEEP, f"It was already replaced by {label(self.graph, max(heirs, key=self._age))}."
         marks = self.survey.marks[version.id].values()
         worst = max(marks, key=lambda mark: (mark.status.rank, -mark.depth))
-        sentence = self.survey.report(version.id).causes[0].sentence
+        sentence = self.survey.reason(version.id)
         return _CHOICES.get(version.kind, _keep)(self, version, worst), sentence
 
     def _fresh(self, version: Version) -> tuple[Action, str]:

@@ -7,6 +7,7 @@ and of the rule of the visited region: the concept model of Diorama's registry (
 import dataclasses
 import enum
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from diorama.core.errors import DataError
 from diorama.registry.records import Advisory, Edge, Version
@@ -69,16 +70,26 @@ class Trouble:
 
 @dataclasses.dataclass(frozen=True)
 class Passage:
-    """A trouble that comes along an edge of ``source`` from the edge's target."""
+    """A trouble that comes along an edge of ``source`` from the edge's target.
+
+    ``shares`` keeps what `overlap` found, by the ids of source and advisory; of one graph, where both are as they are.
+    """
 
     source: Version
     edge: Edge
     trouble: Trouble
     target_kind: str = ""
+    shares: dict[tuple[str, str], Overlap] = dataclasses.field(default_factory=dict, compare=False)
 
     def overlap(self) -> Overlap:
         """How much of what ``source`` visited lies in the region of the advisory."""
-        region = self.trouble.advisory.region if self.trouble.advisory is not None else {}
+        advisory = self.trouble.advisory
+        key = (self.source.id, advisory.id if advisory is not None else "")
+        if key not in self.shares:
+            self.shares[key] = self._overlap(advisory.region if advisory is not None else {})
+        return self.shares[key]
+
+    def _overlap(self, region: Mapping[str, Any]) -> Overlap:
         try:
             return overlap(self.source.fields.get("visited"), region)
         except DataError:

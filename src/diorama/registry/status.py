@@ -90,9 +90,15 @@ class Survey:
     def report(self, version: str) -> StatusReport:
         """The status with its causes."""
         found = self.graph.get(version)
-        marks = sorted(self.marks.get(version, {}).values(), key=lambda m: (-m.status.rank, m.depth, m.trouble.key))
+        marks = sorted(self.marks.get(version, {}).values(), key=_order)
         causes = tuple(self._cause(found, mark) for mark in marks)
         return StatusReport(version, found.name, found.kind, self.status(version), causes)
+
+    def reason(self, version: str) -> str:
+        """The sentence of the first cause in the report, without working out the others; "" where it is FRESH."""
+        marks = self.marks.get(version, {}).values()
+        first = min(marks, key=_order, default=None)
+        return "" if first is None else self._sentence(self.graph.get(version), first, self._share(version, first))
 
     def _marks(self, version: Version, own: Iterable[Trouble]) -> dict[str, Mark]:
         marks = {trouble.key: Mark(OWN[trouble.kind], trouble, None, 0) for trouble in own}
@@ -100,7 +106,7 @@ class Survey:
             above = self.marks.get(edge.target, {})
             kind = self.graph.get(edge.target).kind if above else ""
             for mark in above.values():
-                status = passes(Passage(version, edge, mark.trouble, kind), mark.status)
+                status = passes(Passage(version, edge, mark.trouble, kind, self.graph.shares), mark.status)
                 if status is not None:
                     _keep_worse(marks, Mark(status, mark.trouble, edge, mark.depth + 1))
         return self._replayed(version, marks)
@@ -117,12 +123,18 @@ class Survey:
         return left
 
     def _cause(self, version: Version, mark: Mark) -> Cause:
-        advisory, share = mark.trouble.advisory, None
-        if mark.via is not None and RULES[mark.via.role].rule(mark.trouble.kind) in REGION_RULES:
-            share = Passage(version, mark.via, mark.trouble).overlap()
-        sentence = " ".join(filter(None, [mark.trouble.sentence, self._consequence(version, mark, share)]))
-        name = advisory.id if advisory is not None else ""
+        share = self._share(version.id, mark)
+        name = mark.trouble.advisory.id if mark.trouble.advisory is not None else ""
+        sentence = self._sentence(version, mark, share)
         return Cause(mark.status, mark.trouble.kind, sentence, self._path(version, mark), name, share)
+
+    def _share(self, version: str, mark: Mark) -> Overlap | None:
+        if mark.via is None or RULES[mark.via.role].rule(mark.trouble.kind) not in REGION_RULES:
+            return None
+        return Passage(self.graph.get(version), mark.via, mark.trouble, "", self.graph.shares).overlap()
+
+    def _sentence(self, version: Version, mark: Mark, share: Overlap | None) -> str:
+        return " ".join(filter(None, [mark.trouble.sentence, self._consequence(version, mark, share)]))
 
     def _path(self, version: Version, mark: Mark) -> tuple[Hop, ...]:
         hops = [Hop(version.id, version.name, "")]
@@ -149,6 +161,11 @@ class Survey:
             return f"Its regression scenarios: {replay.passed} of {replay.total} passed."
         waits = mark.status is Status.SUSPECT and bool(advisory.regressions)
         return "Its regression scenarios have not been replayed on this version." if waits else ""
+
+
+def _order(mark: Mark) -> tuple[int, int, str]:
+    """Worst first, then the nearest."""
+    return -mark.status.rank, mark.depth, mark.trouble.key
 
 
 def status_of(graph: Graph, version: str) -> StatusReport:

@@ -98,6 +98,10 @@ class Node360:
 
 def picture(snapshot: Snapshot, version: str, most: int = NODES) -> Picture:
     """The versions around one, the nearest first, until there are ``most``; builds are left out."""
+    return snapshot.recent(("picture", version, str(most)), lambda kept: _picture(kept, version, most))
+
+
+def _picture(snapshot: Snapshot, version: str, most: int) -> Picture:
     found: dict[str, int] = {}
     for way, sign in ((UP, -1), (DOWN, 1)):
         for node in lineage(snapshot.graph, version, way).nodes:
@@ -119,16 +123,19 @@ def overview(snapshot: Snapshot, most: int = NODES) -> Picture:
     return Picture("", nodes, _links(snapshot, set(chosen), set()), max(0, len(found) - most))
 
 
-def node(snapshot: Snapshot, version: str) -> Node360:
-    """One version: why it has its status, what it owes, and what its newest successor asks for."""
+def node(snapshot: Snapshot, version: str, planned: bool = False) -> Node360:
+    """One version: why it has its status, what it owes and, where ``planned``, what its newest successor asks for.
+
+    A plan takes as long as there are versions below; only who shows it asks for it.
+    """
     found = snapshot.graph.get(version)
     successors = snapshot.graph.successors(version)
     successor = max(successors, key=lambda one: snapshot.graph.get(one).sequence, default="")
     owed = debt(snapshot.graph, version, time.time()) if found.kind in ("policy", "simulator") else None
-    planned = None
-    if successor:
-        planned = snapshot.recent(("plan", version, successor), lambda one: plan(one.graph, version, successor))
-    return Node360(row(snapshot, found), snapshot.survey.report(version), owed, successor, planned)
+    work = None
+    if successor and planned:
+        work = snapshot.recent(("plan", version, successor), lambda one: plan(one.graph, version, successor))
+    return Node360(row(snapshot, found), snapshot.survey.report(version), owed, successor, work)
 
 
 def what_if(snapshot: Snapshot, version: str, change: str = PATCH) -> WhatIf:
@@ -161,7 +168,7 @@ def _worse(snapshot: Snapshot, then: Survey, one: str) -> tuple[Status | None, s
     status, now = then.status(one), snapshot.survey.status(one)
     if status.rank <= now.rank:
         return None, ""
-    return status, then.report(one).causes[0].sentence
+    return status, then.reason(one)
 
 
 def _trouble(graph: Graph, version: str, change: str) -> Trouble:

@@ -60,7 +60,7 @@ def version(snapshot: Snapshot, digest: str, *kinds: str) -> Version:
 def row(snapshot: Snapshot, found: Version) -> Row:
     """A version as a row."""
     status = snapshot.survey.status(found.id)
-    why = snapshot.survey.report(found.id).causes[0].sentence if status is not Status.FRESH else ""
+    why = snapshot.survey.reason(found.id)
     pointing = snapshot.once("pointing", _pointing).get(found.id, ())
     return Row(found.id, found.kind, found.name, found.created, str(status), tuple(pointing), why)
 

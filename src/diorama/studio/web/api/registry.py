@@ -62,6 +62,6 @@ def registry_api(services: Services) -> APIRouter:
     def work(digest: Digest) -> JSONResponse:
         """Why a version has its status, what it owes, and the plan where a successor is there."""
         snapshot = services.snapshot()
-        return said(lineages.node(snapshot, version(snapshot, digest).id))
+        return said(lineages.node(snapshot, version(snapshot, digest).id, planned=True))
 
     return router

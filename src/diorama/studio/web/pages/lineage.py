@@ -31,7 +31,7 @@ def lineage_router(services: Services) -> APIRouter:
         for one in filter(None, (of, at)):
             version(snapshot, one)
         picture = lineages.picture(snapshot, of) if of else lineages.overview(snapshot)
-        shown = lineages.node(snapshot, at) if at else None
+        shown = lineages.node(snapshot, at, planned=change is None) if at else None
         changed = lineages.what_if(snapshot, at, change) if at and change else None
         found = listing(snapshot, name=name, size=12).items if name else ()
         return services.page(
