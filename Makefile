@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs bench lock clean
 
+# What was compiled once is kept, also where the variable is set: a second run of the tests begins sooner.
+export PYTHONDONTWRITEBYTECODE :=
+
 SIZE ?= s
 # Two workers: most of a test is one XLA compilation on one core.
 WORKERS ?= 2
