@@ -1,0 +1,169 @@
+"""Rope tasks: how often simple policies and searches for plans solve them from held-out starts, with equal budgets.
+
+Run: ``python benchmarks/rope_tasks/run.py --out rope_tasks [--size nano] [--tasks ...] [--methods ...]``. Starts and
+goals are the first of `HELD_OUT`. ``random`` and ``hold still`` act without knowing anything; ``scripted`` is the
+solution by hand, which shows that the task can be solved; the searches plan the whole episode from the first state, in
+the world in which they are judged, with a stated number of imagined episodes for each start. Success is that of the
+plan when it is done. ``left`` is the task's cost at the end [m].
+
+Every finished start is a file; the same command goes on where it was stopped, and ``--table`` only writes the table.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from searches import Budget, Evolution, EvolutionThenGradient, Gradient, Searcher
+
+from diorama.core import Policy, Trajectory, filter_jit
+from diorama.core.canonical import canonical
+from diorama.core.files import write_atomically
+from diorama.envs.rope.tasks import HELD_OUT, TASKS, RopeTask, make_task, scripted, succeeded
+from diorama.envs.rope.tasks.world import TaskState
+from diorama.evaluate import intervals
+from diorama.imagine import rollout
+from diorama.imagine.scripted import Scripted
+from diorama.policies import Constant, RandomPolicy
+from diorama.policies.config import PlannerConfig
+from diorama.policies.planning_problem import Problem, physical
+
+SEARCHES: dict[str, Searcher] = {
+    "cma-es": Evolution(),
+    "gradient": Gradient(),
+    "cma-es, then gradient": EvolutionThenGradient(),
+}
+SIMPLE = ("hold still", "random", "scripted")
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many held-out starts, for simple policies and for searches, and the budget of a search for each."""
+
+    simple: int
+    starts: int
+    budget: Budget
+
+
+SIZES = {
+    "test": Size(2, 1, Budget(40)),
+    "nano": Size(30, 6, Budget(120)),
+    "xs": Size(100, 20, Budget(400)),
+    "s": Size(100, 50, Budget(2000)),
+}
+
+
+@filter_jit
+def begun(world: RopeTask, seed: jax.Array) -> TaskState:
+    """The start of a held-out episode."""
+    return world.reset(world.spec.scenario.default(), jax.random.key(seed))
+
+
+@filter_jit
+def played(world: RopeTask, policy: Policy, start: TaskState, seed: jax.Array) -> Trajectory:
+    """An episode to its end."""
+    return rollout(world, policy, start, length=world.task.config.decisions, key=jax.random.key(seed))
+
+
+def judged(world: RopeTask, seen: Trajectory) -> dict:
+    """What is kept of an episode."""
+    vertices = jnp.asarray(seen.observation["vertices"][-1]).reshape(-1, 3)
+    left = float(world.task.cost(vertices, jnp.asarray(seen.observation["goal"][-1])))
+    return {
+        "success": bool(succeeded(world.task, seen)),
+        "left": left if np.isfinite(left) else None,
+        "return": float(seen.reward.sum()),
+    }
+
+
+def simple(world: RopeTask, method: str, start: TaskState) -> Policy:
+    """The policy that knows no world."""
+    spec, body = world.spec, start.scene.body
+    if method == "random":
+        return RandomPolicy(spec)
+    if method == "scripted":
+        return Scripted(scripted(world.task, body.position, start.scene.goal))
+    return Constant(jnp.zeros(spec.action.size))
+
+
+def episode(world: RopeTask, method: str, seed: int, size: Size) -> dict:
+    """One method from one held-out start."""
+    start, spent = begun(world, np.uint32(seed)), time.process_time()
+    if method in SIMPLE:
+        policy = simple(world, method, start)
+    else:
+        nothing = jnp.zeros((0, world.task.config.decisions, world.spec.action.size))
+        config = PlannerConfig(horizon=world.task.config.decisions, noise=0.5)
+        plan = SEARCHES[method](Problem(world, config, None, start, nothing), size.budget, seed)
+        policy = Scripted(physical(world.spec, jnp.asarray(plan)))
+    found = judged(world, played(world, policy, start, np.uint32(seed)))
+    actions = np.asarray(policy.actions).tolist() if isinstance(policy, Scripted) else None
+    return found | {"cpu_s": time.process_time() - spent, "actions": actions}
+
+
+def work(out: Path, size_name: str, tasks: list[str], methods: list[str]) -> None:
+    """Do what is not done yet, start by start, so that all methods have the same starts whenever it is stopped."""
+    size, worlds = SIZES[size_name], {task: make_task(task) for task in tasks}
+    for count in range(max(size.simple, size.starts)):
+        for task, world in worlds.items():
+            for method in methods:
+                path = _path(out, size_name, task, method, HELD_OUT[count])
+                if count >= (size.simple if method in SIMPLE else size.starts) or path.exists():
+                    continue
+                found = episode(world, method, HELD_OUT[count], size)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, canonical(found))
+                sys.stderr.write(f"{task}, {method}, start {count}: {found['success']}, {found['cpu_s']:.0f} s\n")
+
+
+def _path(out: Path, size: str, task: str, method: str, seed: int) -> Path:
+    return out / size / task / method.replace(",", "").replace(" ", "-") / f"{seed}.json"
+
+
+def table(out: Path, size_name: str) -> str:
+    """Success with Wilson's interval and the mean cost left with a bootstrap interval, per task and method."""
+    lines = [
+        "| task | method | starts | success [95 %] | cost left [95 %] [m] | episodes imagined | CPU s each |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for task in TASKS:
+        for method in (*SIMPLE, *SEARCHES):
+            folder = _path(out, size_name, task, method, 0).parent
+            rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+            if rows:
+                lines.append(_line(task, method, rows, SIZES[size_name]))
+    return "\n".join(lines) + "\n"
+
+
+def _line(task: str, method: str, rows: list[dict], size: Size) -> str:
+    rate = intervals.rate(np.array([row["success"] for row in rows]))
+    left = intervals.mean(np.array([np.nan if row["left"] is None else row["left"] for row in rows]))
+    spent = np.median([row["cpu_s"] for row in rows])
+    budget = 0 if method in SIMPLE else size.budget.episodes
+    return (
+        f"| {task} | {method} | {len(rows)} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] "
+        f"| {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] | {budget} | {spent:.1f} |"
+    )
+
+
+def main() -> None:
+    """Work, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--size", choices=SIZES, default="nano")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--methods", nargs="+", choices=(*SIMPLE, *SEARCHES), default=[*SIMPLE, *SEARCHES])
+    parser.add_argument("--table", action="store_true", help="write the table of what is there")
+    given = parser.parse_args()
+    if not given.table:
+        work(given.out, given.size, given.tasks, given.methods)
+    sys.stdout.write(table(given.out, given.size))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Rope tasks: the solution by hand succeeds, holding still does not, and nothing is left to chance but the key."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from diorama.core import Trajectory, filter_jit
+from diorama.core.errors import ConfigError, SpecError
+from diorama.envs import check_env
+from diorama.envs.rope.tasks import HELD_OUT, TASKS, TRAINING, RopeTask, TaskConfig, make_task, scripted, succeeded
+from diorama.envs.rope.tasks.drawing import Camera, render
+from diorama.envs.rope.tasks.geometry import crossings, swept
+from diorama.envs.rope.tasks.world import TaskState
+from diorama.imagine import rollout
+from diorama.imagine.scripted import Scripted
+
+pytest.importorskip("numba")
+SEED = TRAINING[0]
+
+
+@filter_jit
+def tried(world: RopeTask, seed: jax.Array, share: jax.Array) -> Trajectory:
+    """An episode by hand, at this share of its speed."""
+    key, length = jax.random.key(seed), world.task.config.decisions
+    start = world.reset(world.spec.scenario.default(), key)
+    way = scripted(world.task, start.scene.body.position, start.scene.goal)
+    return rollout(world, Scripted(share * way), start, length=length, key=key)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_solution_by_hand_succeeds_and_holding_still_does_not(name: str) -> None:
+    world = make_task(name)
+    config = world.task.config
+    cases = ((SEED, 1.0), (SEED, 0.0), (SEED, 1.0), (HELD_OUT[0], 0.0))
+    runs = [tried(world, jnp.uint32(seed), jnp.float32(share)) for seed, share in cases]
+    np.testing.assert_array_equal(runs[0].observation["vertices"], runs[2].observation["vertices"])
+    assert np.abs(runs[1].observation["goal"] - runs[3].observation["goal"]).max() > 1e-3 or name == "separation"
+    seen = jax.tree.map(lambda *parts: np.stack(parts), *runs)
+    np.testing.assert_array_equal(succeeded(world.task, seen), [True, False, True, False])
+    assert not seen.end.any()
+    assert seen.reward[0].sum() > seen.reward[1].sum() + 0.05
+    vertices = seen.observation["vertices"][0].reshape(config.decisions + 1, -1, 3)
+    grips = np.stack([vertices[:, grip[0]] for grip in config.grips], 1)
+    speed = np.abs(np.diff(grips, axis=0))[: config.release or config.decisions] / config.control_period
+    assert speed.max() <= config.speed + 1e-4
+
+
+def test_a_task_keeps_the_contract_of_a_world() -> None:
+    coarse = TASKS["coiling"]()
+    coarse = dataclasses.replace(coarse, config=dataclasses.replace(coarse.config, control_period=0.02, parts=1))
+    assert "gradient" in check_env(RopeTask(coarse, make_task("coiling").execution), steps=2).passed
+
+
+@pytest.fixture(scope="module")
+def begun() -> tuple[RopeTask, TaskState]:
+    """A start of the task with posts."""
+    world = make_task("wiring-post")
+    return world, filter_jit(world.reset)(world.spec.scenario.default(), jax.random.key(SEED))
+
+
+def test_the_gradient_of_a_reward_is_that_of_differences(begun: tuple[RopeTask, TaskState]) -> None:
+    world, start = begun
+    key, way = jax.random.key(0), jnp.array([0.1, -0.3, 0.2])
+
+    def gained(action: jax.Array) -> jax.Array:
+        return world.reward(start, action, world.step(start, action, key))
+
+    step = 0.02 * jnp.array([0.5, 0.3, 0.4])
+    shifted = way[None] + jnp.array([-1.0, 0.0, 1.0])[:, None] * step[None]
+    values, slopes = filter_jit(jax.vmap(jax.value_and_grad(gained)))(shifted)
+    assert float(slopes[1] @ step) == pytest.approx(float(values[2] - values[0]) / 2, rel=0.02)
+
+
+def test_what_is_wrong_is_said() -> None:
+    with pytest.raises(ConfigError, match="there are coiling, gathering.*Did you mean 'threading'"):
+        make_task("thread")
+    with pytest.raises(ConfigError, match="at least one gripper"):
+        TaskConfig(10, 0.5, ())
+    task = TASKS["coiling"]()
+    short = Trajectory({}, np.zeros((2, 3)), np.zeros(2), np.zeros(2, bool), np.ones(2, bool), {})
+    with pytest.raises(SpecError, match="judged after 10"):
+        succeeded(task, short)
+
+
+def test_turns_and_crossings() -> None:
+    turn = jnp.linspace(0.0, 1.5 * jnp.pi, 40)
+    arc = jnp.stack([jnp.cos(turn), jnp.sin(turn)], -1)
+    assert float(swept(arc, jnp.zeros(2))) == pytest.approx(1.5 * np.pi, rel=1e-5)
+    assert float(swept(arc, jnp.array([5.0, 0.0]))) == pytest.approx(np.arctan2(1.0, 5.0), rel=1e-3)
+    line = jnp.stack([jnp.linspace(-1.0, 1.0, 7), jnp.full(7, 0.02), jnp.zeros(7)], -1)
+    ahead = jnp.array([1.0, 0.0, 0.0])
+    middles = (jnp.array([0.1, 0.0, 0.0]), jnp.array([0.1, 0.2, 0.0]))
+    assert [float(crossings(line, middle, ahead, 0.05)) for middle in middles] == [1.0, 0.0]
+    assert float(crossings(line[::-1], middles[0], ahead, 0.05)) == -1.0
+
+
+def test_a_picture_shows_the_rope_where_it_is(begun: tuple[RopeTask, TaskState]) -> None:
+    world, start = begun
+    above = Camera((0.25, -0.01, 1.2), (0.25, 0.0, 0.0), 60.0, 80, 80, 1)
+    picture = render(world.task, start.scene, camera=above).astype(int)
+    assert picture.shape == (80, 80, 3)
+    orange = np.argwhere(picture[..., 0] > picture[..., 2] + 60)
+    place = np.asarray(start.scene.body.position)
+    half = np.tan(np.deg2rad(30.0)) * 1.2
+    column = (place[:, 0] - 0.25) / half * 40 + 39.5
+    row = 39.5 - place[:, 1] / half * 40
+    for spot in orange:
+        assert np.hypot(row - spot[0], column - spot[1]).min() < 2.0
+    assert len(orange) >= 10
