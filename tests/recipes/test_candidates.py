@@ -137,3 +137,14 @@ def test_an_artifact_and_its_version(task, spec, tmp_path) -> None:
     other = find_task("pendulum").env().spec
     with pytest.raises(SpecError, match="was made for"):
         kept.make(other)
+
+
+def test_a_policy_of_ones_own_that_fails_says_where(tmp_path) -> None:
+    task = find_task("push-t")
+    late = "def late():\n    def act(seen):\n        return seen['image']\n    return act\n"
+    (tmp_path / "own.py").write_text(late + "def never():\n    raise RuntimeError('no weights')\n")
+    spec = task.env().spec
+    with pytest.raises(ConfigError, match=r"failed with KeyError: 'image' .*own.py, line 3"):
+        acted(find_candidate(task, f"{tmp_path / 'own.py'}:late").make(spec), spec)
+    with pytest.raises(ConfigError, match="RuntimeError: no weights"):
+        find_candidate(task, f"{tmp_path / 'own.py'}:never").make(spec)

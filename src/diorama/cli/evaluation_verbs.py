@@ -43,8 +43,9 @@ def draw_scenarios(request: evaluation_requests.Scenarios) -> int:
 
 def fix_protocol(request: evaluation_requests.Protocol) -> int:
     """Write a protocol, and register it. Raises `ConfigError` where the task has no such metric."""
-    if unknown := sorted(set(request.metrics) - set(find_task(request.task).metrics)):
-        raise ConfigError(f"{request.task!r} has no metrics {unknown}; see `diorama evaluate random --env TASK`.")
+    known = find_task(request.task).metrics
+    if unknown := sorted(set(request.metrics) - set(known)):
+        raise ConfigError(f"{request.task!r} has no metrics {unknown}; it has {sorted(known)}.")
     asked = ("metrics", "episodes", "stop", "width", "batch", "alpha")
     exclude = {name: (low, high) for name, (low, high) in numbers(request.exclude).items()}
     given = {name: getattr(request, name) for name in asked}
@@ -95,6 +96,8 @@ def evaluate_in(request: requests.Evaluate) -> int:
 
 def _trial(request: requests.Evaluate, task: Task, book: Book | None) -> Trial:
     names = [name for name in (request.policy, request.against) if name]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--against names {names[0]} itself; name another policy.")
     policies = [find_candidate(task, name, book=book) for name in names]
     worlds = [find_world(task, name, book=book) for name in _split(request.worlds)]
     protocol = _protocol(request, book)
@@ -104,6 +107,8 @@ def _trial(request: requests.Evaluate, task: Task, book: Book | None) -> Trial:
 
 def _split(words: str) -> list[str]:
     found = [word.strip() for word in words.split(",") if word.strip()]
+    if not found:
+        raise ConfigError(f"--in {words} names no world; name some, such as --in push-t,push-t-mujoco.")
     if len(set(found)) < len(found):
         raise ConfigError(f"--in {words} names a world twice; name each once.")
     return found

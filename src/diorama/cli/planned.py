@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from diorama.cli.answering import find
 from diorama.core.canonical import from_json
-from diorama.core.errors import ConfigError
+from diorama.core.errors import ConfigError, DataError
 from diorama.data.guard import read_json
 from diorama.evaluate.preregistered import Protocol, protocol_of
 from diorama.evaluate.scenarios import ScenarioSet
@@ -38,7 +38,10 @@ def _read(
         return made(read_json(Path(word)))
     if book is None:
         raise ConfigError(f"There is no file {word}, and no registry to look for a {what} in.")
-    version = book.registry.get(find(book, word))
+    try:
+        version = book.registry.get(find(book, word))
+    except DataError as error:
+        raise ConfigError(f"There is no file {word}, and no {what} of that name: {error}") from error
     try:
         return made(unpack(version))
     except KeyError as error:

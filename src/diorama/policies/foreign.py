@@ -1,11 +1,13 @@
 """Policies of any framework in Diorama's worlds, and Diorama's policies in anyone's."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from diorama.core import EnvSpec, HostPolicy, Policy, SpecError, as_host_policy
+from diorama.core.errors import ConfigError, DioramaError
 from diorama.core.policy import Memory
 
 Convert = Callable[[np.ndarray], Any]
@@ -47,9 +49,10 @@ class Foreign(HostPolicy):
             action = np.stack([self._answer(row) for row in rows])
         if action.shape != (count, *self.spec.action.shape):
             expected = (count, *self.spec.action.shape) if self._batched else self.spec.action.shape
+            otherwise = "" if self._named else f", or change batched={self._batched}"
             raise SpecError(
-                f"The callable's actions for {count} worlds have shape {action.shape}; return {expected} a call, "
-                f"or change batched={self._batched}."
+                f"The callable's actions for {count} worlds have shape {action.shape}; "
+                f"return {expected} a call{otherwise}."
             )
         return action.astype(self.spec.action.dtype), None
 
@@ -57,7 +60,22 @@ class Foreign(HostPolicy):
         names = observation if self._named else self.spec.observation
         given = {name: self._convert(observation[name]) for name in names}
         alone = len(given) == 1 and not self._named
-        return to_numpy(self._function(next(iter(given.values())) if alone else given))
+        return to_numpy(self._called(next(iter(given.values())) if alone else given))
+
+    def _called(self, given: Any) -> Any:
+        if not self._named:
+            return self._function(given)
+        try:
+            return self._function(given)
+        except DioramaError:
+            raise
+        except Exception as error:
+            # From a file of a user's own: what went wrong is in there, not in Diorama.
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            raise ConfigError(
+                f"The policy failed with {type(error).__name__}: {error} ({line.filename}, line {line.lineno}); "
+                "mend it. Finished work is kept."
+            ) from error
 
 
 def from_callable(

@@ -11,7 +11,7 @@ from typing import Any
 from diorama.core import EnvSpec, HostPolicy, Policy
 from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import digest
-from diorama.core.errors import ConfigError, DataError
+from diorama.core.errors import ConfigError, DataError, DioramaError
 from diorama.policies.foreign import from_callable
 from diorama.recipes import describing
 from diorama.recipes.book import Book
@@ -89,6 +89,10 @@ def _python(task: Task, word: str, book: Book | None) -> Candidate:
             return own(attribute(**given, **settings), spec)
         except TypeError as error:
             raise ConfigError(f"{word} cannot be made ({error}); give it the settings that it takes.") from error
+        except DioramaError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{word} cannot be made ({type(error).__name__}: {error}); mend the file.") from error
 
     content = hashlib.sha256(file.read_bytes()).hexdigest()
     identity = digest(["python", content, place.rpartition(":")[2], settings])
