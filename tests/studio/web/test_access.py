@@ -123,6 +123,9 @@ def test_wrong_tokens_are_counted(guarded) -> None:
         ("192.0.2.7:8484", 403),
         ("localhost.evil.example", 403),
         ("127.0.0.1:8484@evil.example", 403),
+        ("2130706433", 403),
+        ("0x7f000001:8484", 403),
+        ("[::1", 403),
         ("", 403),
     ],
 )

@@ -9,13 +9,19 @@ from diorama.recipes.book import Book
 from diorama.studio.web.app import create_app
 from diorama.studio.web.services import Services
 
+IMAGINING_S = 300.0
+"""How long a report waits for what a page shows beside reality [s]."""
+
 
 def report_of(book: Book, path: str) -> str:
     """The page at ``path`` as one HTML file. Raises `DataError` where there is no such page."""
-    app = create_app(Services(book))
+    services = Services(book)
+    app = create_app(services)
     # A thread of its own, so that a caller may have a running event loop.
     with ThreadPoolExecutor(1) as pool:
         status, body = pool.submit(lambda: asyncio.run(_get(app, path))).result()
+        if services.workshop.wait(IMAGINING_S):
+            status, body = pool.submit(lambda: asyncio.run(_get(app, path))).result()
     if status != 200:
         raise DataError(f"The studio has no page {path} for this registry.")
     return body.decode()

@@ -1,5 +1,6 @@
 """Slow work that a page waits for: one worker, results kept, asked for by key and looked at again until it is there."""
 
+import concurrent.futures
 import logging
 import threading
 from collections import OrderedDict
@@ -42,6 +43,13 @@ class Workshop:
             self._jobs.move_to_end(key)
             self._forget()
             return _stand(key, self._jobs[key])
+
+    def wait(self, seconds: float | int) -> bool:
+        """Wait for all that was begun, so long at most; whether anything had been begun."""
+        with self._lock:
+            begun = list(self._jobs.values())
+        concurrent.futures.wait(begun, seconds)
+        return bool(begun)
 
     def close(self) -> None:
         """Drop what waits."""
