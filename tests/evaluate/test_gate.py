@@ -110,3 +110,10 @@ def test_one_protocol_for_tests_and_release_and_the_old_file_is_still_read() -> 
         protocol_of({"least": 0.5})
     with pytest.raises(ConfigError, match="object"):
         protocol_of([1])
+
+
+def test_an_audit_that_refuses_is_named_and_nothing_tested_asks_for_a_test() -> None:
+    bad = replace(GOOD.worlds[1], evaluation="e" * 64, verdict=Verdict.CONTAMINATED)
+    assert decide(PROTOCOL, replace(GOOD, worlds=(GOOD.worlds[0], bad))).next.command == f"diorama audit {'e' * 12}"
+    nothing = decide(PROTOCOL, GateFacts("p" * 64, "lab/new", (), (), 0.0, 0, costs={"audit": Cost(1.0)}))
+    assert nothing.next.command == "diorama evaluate pppppppppppp --in WORLD"

@@ -256,11 +256,24 @@ def _trials(purse: str) -> Callable[[Release, GateFacts], Move]:
     return make
 
 
+def _audit_move(protocol: Release, facts: GateFacts) -> Move:
+    """Where nothing was tested there is nothing to audit; else the first evaluation that refuses is named."""
+    tested = [(one.evaluation, one.verdict) for one in facts.worlds]
+    if facts.trials and facts.trials.evaluation:
+        tested.append((facts.trials.evaluation, facts.trials.verdict))
+    if not tested:
+        return _MOVES["worlds"](protocol, facts)
+    worst = Verdict(protocol.verdict).rank
+    bad = next((one for one, verdict in tested if verdict is None or verdict.rank > worst), tested[0][0])
+    cost = facts.costs.get("audit", Cost())
+    return Move("See what its audit found, and replace the evaluation.", f"diorama audit {bad[:12]}", cost)
+
+
 _MOVES: Mapping[str, Callable[[Release, GateFacts], Move]] = {
     "contract": _move("train", "Mend the policy's inputs and outputs.", "diorama explain {policy}"),
     "standing": _move("evaluate", "See what changed, and rebuild what rests on it.", "diorama status {policy}"),
     "worlds": _move("evaluate", "Test it in a world of another structure.", "diorama evaluate {policy} --in WORLD"),
-    "audit": _move("audit", "Audit every evaluation, and replace what is contaminated.", "diorama audit EVALUATION"),
+    "audit": _audit_move,
     "disagreement": _trials("discovery"),
     "estimation": _trials("estimation"),
     "discovery": _trials("discovery"),
