@@ -1,5 +1,8 @@
 """Worlds under a player's hands: starts, steps, switches, what is beside, and what is shown."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 from play_worlds import CHANCY, CONFIG, COUNTER, OTHER, REAL, SEEN, SURE
@@ -196,3 +199,22 @@ def test_worlds_without_reality_need_a_recorded_start(stable) -> None:
         alone.find("../../etc/passwd")
     real = seeded(stable, SURE, 3)
     assert Play(alone, CONFIG, SURE, Start("given", real.seen)).main.scene is not None
+
+
+def test_memory_is_flat_over_play(play) -> None:
+    """Reality beside a learned world: once everything that is kept is full, 300 steps more keep nothing."""
+    played = play(REAL)
+    played.put_beside(SURE, again=False)
+
+    def go_on(steps: int) -> int:
+        for k in range(steps):
+            played.act(RIGHT if k % 20 < 10 else LEFT)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        full = go_on(2 * CONFIG.replay)
+        assert go_on(300) - full < 30_000
+    finally:
+        tracemalloc.stop()
