@@ -40,6 +40,7 @@ def test_the_solution_by_hand_succeeds_and_holding_still_does_not(name: str) -> 
     assert np.abs(runs[1].observation["goal"] - runs[3].observation["goal"]).max() > 1e-3 or name == "separation"
     seen = jax.tree.map(lambda *parts: np.stack(parts), *runs)
     np.testing.assert_array_equal(succeeded(world.task, seen), [True, False, True, False])
+    assert succeeded(world.task, runs[0])
     assert not seen.end.any()
     assert seen.reward[0].sum() > seen.reward[1].sum() + 0.05
     vertices = seen.observation["vertices"][0].reshape(config.decisions + 1, -1, 3)

@@ -109,9 +109,8 @@ def succeeded(task: Task, trajectory: Trajectory) -> np.ndarray:
     vertices, goal = (np.asarray(trajectory.observation[name]) for name in ("vertices", "goal"))
     lead = vertices.shape[:-2]
     last = vertices[..., -2:, :].reshape(-1, 2, task.total_vertices, 3)
-    return np.asarray(_both(task, last, goal[..., -1, :].reshape(len(last), -1))).reshape(lead) & ~np.asarray(
-        trajectory.end
-    ).any(-1)
+    solved = np.asarray(_both(task, last, goal[..., -1, :].reshape(len(last), -1))).reshape(lead)
+    return np.asarray(solved & ~np.asarray(trajectory.end).any(-1))
 
 
 @filter_jit
