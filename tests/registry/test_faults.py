@@ -5,12 +5,14 @@ The 200 kills of the acceptance list are in ``benchmarks/registry/faults.py``.
 
 import contextlib
 import json
+import os
 import pathlib
 import random
 import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -100,6 +102,28 @@ def test_a_full_disk_stops_a_writer_with_a_sentence_and_loses_nothing(folder, si
     with Registry.open(folder) as registry:
         prove(registry, said(out))
     assert bool(said(out)) == (size == 300_000)
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Iterator[pathlib.Path]:
+    """A file system of one MiB; skips where none can be mounted."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small file system")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_is_really_full_is_said_and_reading_goes_on(tiny) -> None:
+    """The test above limits the size of a file; here the file system has no room."""
+    made = []
+    with Registry.open(tiny / "r") as registry:
+        with pytest.raises(DataError, match="full.*free space and try again|No space left.*free space"):
+            for number in range(200):
+                digest = registry.add_blob(json.dumps({"a": "x" * 20_000, "n": number}).encode())
+                made.append((registry.register(Manifest("policy", "p", {"n": number}, {"w.json": digest})).id, digest))
+        assert 0 < len(made) < 200
+        prove(registry, made)
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def test_many_processes_open_a_new_database_together(place) -> None:
 def test_sqlite_on_a_network_file_system_is_refused(folder, kind) -> None:
     mounts = folder / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {folder} {kind} rw 0 0\n")
-    with pytest.raises(DataError, match=rf"network file system \({kind}\).*use PostgreSQL by --database"):
+    with pytest.raises(DataError, match=rf"network file system \({kind}\).*use PostgreSQL .DIORAMA_DATABASE="):
         Registry.open(folder / "registry", mounts=mounts)
     assert not (folder / "registry").exists()
 

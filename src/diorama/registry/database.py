@@ -127,7 +127,7 @@ def _sqlite(address: sa.URL, mounts: Path) -> sa.Engine:
     if kind := network_file_system(path.parent, mounts):
         raise DataError(
             f"{path} lies on a network file system ({kind}), where SQLite loses data; "
-            "use PostgreSQL by --database postgresql+psycopg://..., or a local folder."
+            "use PostgreSQL (DIORAMA_DATABASE=postgresql+psycopg://..., or database= from Python), or a local folder."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
