@@ -78,6 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DioramaError as error:
         _complain(f"error: {error}")
         return 2
+    except BrokenPipeError:
+        # Whoever reads the output, such as `head`, has read enough; what Python still holds of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         _complain(f"error: {error}; mend that and run the same command again.")
         return 2

@@ -44,7 +44,8 @@ def _check_kind(book: Book, channel: str, version: str) -> None:
     before = book.registry.get(events[-1].entry.version) if events else None
     if before is not None and before.kind != book.registry.get(version).kind:
         called = _called(book, version)
-        raise DataError(f"Channel {channel} points at a {before.kind}, not at a {called}; take another channel for it.")
+        mend = "take another channel for it, or roll this one back"
+        raise DataError(f"Channel {channel} points at a {before.kind}, not at a {called}; {mend}.")
 
 
 def roll_back(request: requests.ChannelRollback) -> int:
