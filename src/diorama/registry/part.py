@@ -89,8 +89,10 @@ def _above(connection: sa.Connection, numbers: Iterable[int]) -> tuple[dict[int,
 
 def _successors(connection: sa.Connection, numbers: Iterable[int], built: Iterable[int]) -> set[int]:
     """What patches or supersedes one of ``numbers``, and the builds of ``built``."""
-    patch = (_edge.role == "derived_from") & _edge.attributes.like(_PATCH)
-    replaces = _sources(connection, numbers, patch | (_edge.role == "supersedes"))
+    # The roles are named first, so that the index is asked for them: what much rests on has thousands of other edges.
+    named = _edge.role.in_(("derived_from", "supersedes"))
+    patch = (_edge.role == "supersedes") | _edge.attributes.like(_PATCH)
+    replaces = _sources(connection, numbers, named & patch)
     return replaces | _sources(connection, built, _edge.role == "output")
 
 
