@@ -6,7 +6,6 @@ from typing import Any, final
 import numpy as np
 
 from diorama.core import EnvSpec, HostPolicy, Policy, as_host_policy
-from diorama.data import Dataset
 from diorama.envs.pusht.scripted import ScriptedDemonstrator
 from diorama.imagine import as_env
 from diorama.policies import PlannerConfig, load, mppi
@@ -46,30 +45,6 @@ def demonstrator(level: float) -> HostPolicy:
 def mixed(policy: str, level: float, of: str) -> HostPolicy:
     """A policy's artifact with noise; ``of``: the digest of the artifact, which tells it from another one there."""
     return Shaky(as_host_policy(load(pathlib.Path(policy) / "policy")), level)
-
-
-@final
-class Replay(HostPolicy):
-    """Recorded actions [E, T, A], whatever happens; the episode is the seed's distance from ``first``."""
-
-    def __init__(self, actions: np.ndarray, first: int) -> None:
-        self.actions, self.first = actions, first
-
-    def init(self, spec: EnvSpec, seeds: np.ndarray) -> Any:
-        """The actions [N, T, A] of these seeds, and the step."""
-        return self.actions[np.asarray(seeds) - self.first], 0
-
-    def act(self, memory: Any, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, Any]:
-        """What was done at this step."""
-        actions, step = memory
-        return actions[:, step], (actions, step + 1)
-
-
-def replay(data: str, first: int, of: str) -> HostPolicy:
-    """The actions of a dataset whose episodes have equal lengths; ``of``: the Merkle root of its episodes."""
-    dataset = Dataset.open(pathlib.Path(data))
-    actions = dataset.column("action")
-    return Replay(actions.reshape(dataset.num_episodes, -1, actions.shape[-1]), first)
 
 
 def planner(world: str, samples: int, of: str) -> Policy:

@@ -94,7 +94,7 @@ def prepared(task: Task, settings: Settings, out: pathlib.Path) -> Prepared:
     found += [named(find_candidate(task, word), name) for name, word in written.items()]
     first = making.CALIBRATION_SEED
     again = (f"data='{held.path}', first={first}, of='{held.identity}'" for held in data.calibration.values())
-    replays = [find_candidate(task, f"{file}:replay({settings})") for settings in again]
+    replays = [find_candidate(task, f"{HERE / 'replaying.py'}:replay({settings})") for settings in again]
     return Prepared(found, worlds, own, replays)
 
 
