@@ -103,6 +103,16 @@ def test_the_planned_estimate_covers_the_rate_over_the_list(count: int) -> None:
     assert held >= 47  # 54 expected; three Monte-Carlo errors below
 
 
+@pytest.mark.parametrize("count", [20, 50])
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_trials_that_all_end_alike_leave_a_width(count: int, outcome: int) -> None:
+    plan = plan_trials(request(), count, 10, rng_seed=1)
+    found = answer(plan, 0, {trial.seed: outcome for trial in plan.trials})
+    for estimate in (found.powered, found.alone, found.weighted):
+        assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
+        assert estimate.high - estimate.low > 0.01
+
+
 def test_missing_outcomes_are_not_dropped() -> None:
     plan = plan_trials(request(), 10, 0)
     with pytest.raises(ConfigError, match="1 trials of the estimation purse have no outcome"):

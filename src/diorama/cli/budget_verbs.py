@@ -105,8 +105,8 @@ def _row(book: Book, policy: str, one: Answer | None) -> list[str]:
         str(one.powered),
         str(one.alone),
         str(one.weighted or "-"),
-        f"{one.correlation:.2f}",
-        f"{one.saved:.0%}",
+        f"{one.correlation:.2f}" if one.correlation == one.correlation else "unknown",
+        f"{one.saved:.0%}" if one.saved == one.saved else "unknown",
         f"{len(one.discovered)} failures",
     ]
 

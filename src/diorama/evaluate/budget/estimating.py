@@ -92,17 +92,28 @@ def _spread(stratum: Stratum) -> float:
 
 
 def _widened(estimate: Estimate, deviation: float) -> Estimate:
-    """The estimate with at least the half-width of a normal interval of this standard deviation."""
+    """The estimate with at least the half-width of a normal interval of this standard deviation, as a rate in [0, 1]."""
     half = max((estimate.high - estimate.low) / 2.0, norm.ppf((1.0 + estimate.level) / 2.0) * deviation)
     low, high = max(0.0, estimate.value - float(half)), min(1.0, estimate.value + float(half))
-    return replace(estimate, low=low, high=high)
+    return replace(estimate, value=min(max(estimate.value, 0.0), 1.0), low=min(low, 1.0), high=max(high, 0.0))
 
 
 def _alone(plan: TrialPlan, trials: list[Trial], outcomes: Mapping[int, int]) -> Estimate:
     scores = np.array([outcomes[trial.seed] for trial in trials], np.float64)
     if plan.method == "bounded":
         return wilson(int(scores.sum()), scores.size, plan.level)
-    return weighted_mean(scores, np.array([trial.probability for trial in trials]), plan.level)
+    chances = np.array([trial.probability for trial in trials])
+    return _widened(weighted_mean(scores, chances, plan.level), _least(scores, chances, len(plan.seeds)))
+
+
+def _least(gold: np.ndarray, chances: np.ndarray, count: int) -> float:
+    """The least deviation of a weighted rate over ``count`` starts: as if one start more had passed and one had failed.
+
+    Draws count by Kish's effective number. A list of which every start was tried leaves nothing open.
+    """
+    effective = float((1.0 / chances).sum() ** 2 / (1.0 / chances**2).sum()) + 2.0
+    rate = (float(gold.sum()) + 1.0) / (gold.size + 2.0)
+    return float(np.sqrt(rate * (1.0 - rate) / effective * max(1.0 - gold.size / count, 0.0)))
 
 
 def _weighted(
@@ -113,7 +124,8 @@ def _weighted(
         return None
     gold, paired, _ = _arrays(list(plan.trials), outcomes, place, imagined)
     chances = np.array([trial.either for trial in plan.trials])
-    return weighted_mean(gold, chances, plan.level, predictions=paired, all_predictions=imagined, power=plan.power)
+    found = weighted_mean(gold, chances, plan.level, predictions=paired, all_predictions=imagined, power=plan.power)
+    return _widened(found, _least(gold, chances, len(plan.seeds)))
 
 
 def _correlation(gold: np.ndarray, paired: np.ndarray) -> float:
