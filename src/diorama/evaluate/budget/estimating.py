@@ -69,7 +69,8 @@ def _powered(
     plan: TrialPlan, trials: list[Trial], outcomes: Mapping[int, int], place: Mapping[int, int], imagined: np.ndarray
 ) -> Estimate:
     if plan.method == "bounded":
-        return bounded_mean(*_arrays(trials, outcomes, place, imagined), plan.level, power=plan.power)
+        found = bounded_mean(*_arrays(trials, outcomes, place, imagined), plan.level, power=plan.power)
+        return replace(found, value=min(max(found.value, 0.0), 1.0))
     labels = np.asarray(plan.strata)
     strata, spreads = [], []
     for label in sorted(set(plan.strata)):
@@ -92,7 +93,7 @@ def _spread(stratum: Stratum) -> float:
 
 
 def _widened(estimate: Estimate, deviation: float) -> Estimate:
-    """The estimate with at least the half-width of a normal interval of this standard deviation, as a rate in [0, 1]."""
+    """The estimate with at least the half-width of a normal interval of this deviation, all of it in [0, 1]."""
     half = max((estimate.high - estimate.low) / 2.0, norm.ppf((1.0 + estimate.level) / 2.0) * deviation)
     low, high = max(0.0, estimate.value - float(half)), min(1.0, estimate.value + float(half))
     return replace(estimate, value=min(max(estimate.value, 0.0), 1.0), low=min(low, 1.0), high=max(high, 0.0))
