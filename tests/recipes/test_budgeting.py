@@ -11,6 +11,7 @@ from diorama.cli.main import main
 from diorama.evaluate.records import EPISODES, Episodes, to_parquet
 from diorama.recipes import budgeting
 from diorama.recipes.book import Book, Places
+from diorama.recipes.failing import table_of
 from diorama.registry.records import BudgetEntry, Edge, Manifest
 from diorama.registry.registry import Registry
 
@@ -101,6 +102,8 @@ def test_a_sheet_goes_out_and_comes_back(book, policies, tmp_path, capsys) -> No
     assert budgeting.open_trials(book, planned) == 0
     assert verb(book, "report", "lab-2026") == 0
     assert "0 trials open" in capsys.readouterr().out
+    episodes, _ = table_of(book, budgeting.trials_of(book, planned)[policies[0]].id)
+    assert set(episodes.world) == {"reality"}  # so that `diorama failures` takes them
 
 
 def test_a_plan_that_cannot_be_paid_costs_nothing(book, policies) -> None:

@@ -33,6 +33,7 @@ from diorama.recipes.describing import family
 from diorama.recipes.exam_requests import Failures
 from diorama.recipes.tasks import Actor, Task
 from diorama.recipes.worlds import World
+from diorama.registry.facts import origin
 from diorama.registry.records import Edge, Manifest
 
 PAGE = "page.txt"
@@ -58,7 +59,15 @@ def table_of(book: Book | None, word: str) -> tuple[Episodes, str | None]:
     version = book.registry.get(word)
     if EPISODES not in version.manifest.blobs:
         raise DataError(f"{version.name} ({version.id[:12]}) keeps no table of episodes; evaluate again.")
-    return read_episodes(book.registry.read_blob(version.manifest.blobs[EPISODES])), version.id
+    found = read_episodes(book.registry.read_blob(version.manifest.blobs[EPISODES]))
+    # Trials of a budget name their world by its id.
+    real = [edge.target for edge in version.edges if edge.role == "evaluated_in" and _is_real(book, edge.target)]
+    world = np.where(np.isin(found.world.astype(str), real), "reality", found.world).astype(object)
+    return replace(found, world=world), version.id
+
+
+def _is_real(book: Book, world: str) -> bool:
+    return origin(book.registry.get(world)) == "real"
 
 
 def real_part(episodes: Episodes, task: Task, policy: str | None) -> Episodes:
