@@ -7,23 +7,13 @@ In an environment with `mlflow-skinny`, `sqlalchemy`, `alembic` and `sqlparse`. 
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
+from timing import seconds
+
 PRELOADED = 300
 """Versions that are there before the look-ups are measured."""
-
-
-def seconds(work: Callable[[], Any], repeats: int) -> list[float]:
-    """The times of ``repeats`` calls [s]."""
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begun)
-    return times
 
 
 def main(folder: str, repeats: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from drawing import Drawn, log, pipelines, random_graph
 from places import ROOT, bucket, postgresql
 from rich.console import Console
 from rich.table import Table
+from timing import seconds
 
 from diorama.cli.answering import asked
 from diorama.recipes.book import Book, Places
@@ -72,16 +73,6 @@ class Rows:
     def median(self, name: str) -> float:
         """The median of what was measured [s]."""
         return statistics.median(self.found[f"{self.heading}: {name}"])
-
-
-def seconds(work: Callable[[], Any], repeats: int) -> list[float]:
-    """The times of ``repeats`` calls [s]."""
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begun)
-    return times
 
 
 def tell(registry: Registry, entries: list[Entry]) -> None:
