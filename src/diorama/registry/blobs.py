@@ -131,10 +131,17 @@ def open_store(place: str, shelf: str) -> BlobStore:
     import pyarrow.fs
 
     try:
-        system, root = pyarrow.fs.FileSystem.from_uri(place)
+        system, root = pyarrow.fs.FileSystem.from_uri(_one_request(place))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"Blobs cannot be kept at {place.split('?')[0]} ({error}); give a folder or a URL.") from error
     return ArrowStore(system, f"{root.rstrip('/')}/{shelf}")
+
+
+def _one_request(place: str) -> str:
+    """The URL with which Arrow uploads a small object in one request where it would take three."""
+    if not place.startswith("s3://") or "allow_delayed_open" in place:
+        return place
+    return f"{place}{'&' if '?' in place else '?'}allow_delayed_open=true"
 
 
 class LocalStore(BlobStore):
@@ -252,9 +259,17 @@ class ArrowStore(BlobStore):
         return digest
 
     def put_many(self, contents: Sequence[bytes]) -> list[str]:
-        """As `put`, several at a time."""
+        """Several at a time, each uploaded without asking whether it is there: the same content changes nothing."""
+        if len(contents) == 1:
+            return [self._put_small(contents[0])]
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            return list(pool.map(self.put, contents))
+            return list(pool.map(self._put_small, contents))
+
+    def _put_small(self, content: bytes) -> str:
+        digest, _ = _digest_and_size(content)
+        with refusing("The manifest cannot be kept"):
+            self._upload(digest, content)
+        return digest
 
     def chunks(self, digest: str) -> Iterator[bytes]:
         """The content piece by piece."""
