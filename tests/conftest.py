@@ -11,7 +11,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOOPBACK = ("127.", "::1", "localhost")
 # XLA compiles faster with less optimisation; tests compile much and compute little (figures in LOG.md).
-COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+COMPILE_FAST = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
+)
 
 os.environ.setdefault("XLA_FLAGS", COMPILE_FAST)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
