@@ -15,6 +15,8 @@ from diorama.registry.facts import origin
 from diorama.registry.records import Version
 from diorama.registry.visits import from_json
 
+EXAM = "exam"
+"""Field of an evaluation that examines, as `diorama exploit` does."""
 TRUST, COVERAGE, PATCH = "low trust", "low coverage", "recent patch"
 
 
@@ -59,12 +61,15 @@ def imagined_scores(book: Book, policies: Sequence[str], among: Collection[str] 
 
 
 def world_tests(book: Book, policy: str) -> dict[str, Version]:
-    """The newest evaluation of a policy in each world but reality that has its episodes on record, by world."""
+    """The newest evaluation of a policy in each world but reality that has its episodes on record, by world.
+
+    What was played for a check of an audit, or to look for exploitation, is no test: it has starts of its own.
+    """
     sources = [book.registry.get(source) for source, _ in book.registry.edges(target=policy, role="evaluates")]
     found: dict[str, Version] = {}
     for one in sorted(sources, key=lambda version: version.sequence):
         world = next((edge.target for edge in one.edges if edge.role == "evaluated_in"), None)
-        if world is None or PROBE in one.fields or origin(book.registry.get(world)) == "real":
+        if world is None or {PROBE, EXAM} & one.fields.keys() or origin(book.registry.get(world)) == "real":
             continue
         if {"seed", "success"} <= set(episode_table(book, one)):
             found[world] = one
