@@ -115,7 +115,7 @@ def test_an_environment_of_ones_own(own, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("{own}:Missing", "has no 'Missing'; name a class or a function of it"),
+        ("{own}:Missing", "has no 'Missing'; name a class, a function or a Task of it"),
         ("{own}:number", "has no 'number'"),
         ("{own}:Nothing", "makes a Nothing, not a gymnasium.Env; derive"),
         ("{own}x.py:Walk", "There is no file"),

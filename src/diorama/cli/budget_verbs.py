@@ -41,7 +41,7 @@ def run(request: requests.BudgetRun) -> int:
         if book is None:
             raise DataError("Trials are recorded in the registry; leave --no-registry out.")
         made = budgeting.newest_plan(book, request.budget)
-        play(book, made, request.world, display.stage)
+        play(book, made, request.world, display.stage, request.policy)
         return _report(book, made, request.json)
 
 

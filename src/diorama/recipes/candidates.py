@@ -165,7 +165,7 @@ def _registered(task: Task, word: str, book: Book) -> Candidate:
     if WEIGHTS not in found.manifest.blobs:
         raise ConfigError(
             f"The registry knows policy {found.name} ({found.id[:12]}) and does not keep its file; name the file "
-            "instead (of an audit with --policy): NET.onnx, or file.py:Class."
+            "instead (of an audit or of real trials with --policy): NET.onnx, or file.py:Class."
         )
     place = unpacked(book, found.id, cache("policies") / found.id)
     return _artifact(task, word, place, book, found.id)

@@ -21,7 +21,7 @@ class Scenarios:
     """
 
     task: Positional[str]
-    """A registered environment, gym:ID, or file.py:Class."""
+    """A registered environment, gym:ID, or file.py:NAME (a class, or a Task that says what success is)."""
     out: Path
     """The file to write."""
     count: int = 100
@@ -56,7 +56,7 @@ class Protocol:
     """
 
     task: Positional[str]
-    """A registered environment, gym:ID, or file.py:Class."""
+    """A registered environment, gym:ID, or file.py:NAME (a class, or a Task that says what success is)."""
     out: Path
     """The file to write."""
     metrics: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ class Collect:
     """
 
     env: Positional[str]
-    """A registered environment (push-t, pendulum, ...), gym:ID for a Gymnasium one, or file.py:Class for your own."""
+    """A registered environment (push-t, pendulum, ...), gym:ID for a Gymnasium one, or file.py:NAME for your own."""
     out: Path
     """The dataset's folder."""
     episodes: int = 50
@@ -145,7 +145,7 @@ class Evaluate:
     """A policy: the run folder of `diorama train`, its policy/ folder, random, play, demonstrations, net.onnx,
     file.py:Class, or a name or id of the registry."""
     env: str = "push-t"
-    """A registered environment, gym:ID, or file.py:Class."""
+    """A registered environment, gym:ID, or file.py:NAME (a class, or a Task that says what success is)."""
     worlds: Annotated[str, arg(name="in", metavar="WORLD,WORLD,...")] = ""
     """Worlds to test in, separated by commas, all on the same starts: the task itself (reality), other physics of it,
     run folders of fitted worlds, names or ids of the registry."""

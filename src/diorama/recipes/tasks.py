@@ -5,7 +5,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +69,11 @@ class Task:
 
 
 def find_task(name: str, images: bool = False) -> Task:
-    """The task of a registered environment, of ``gym:ID``, or of ``file.py:Class`` (a Gymnasium class of your own)."""
+    """The task of a registered environment, of ``gym:ID``, or of something of your own, ``file.py:NAME``.
+
+    ``NAME`` is a class or function that makes a `gymnasium.Env`, an `Env` or a `HostEnv`, scored by the sum of its
+    rewards; or a `Task`, which also says what success is. Raises `ConfigError` where nothing is called so.
+    """
     if name == "push-t":
         from diorama.recipes.push_t_task import push_t
 
@@ -79,8 +83,8 @@ def find_task(name: str, images: bool = False) -> Task:
     if name.startswith("gym:"):
         return plain_task(name, lambda: _gymnasium(name, name.removeprefix("gym:")))
     if ".py:" in name:
-        factory = load_attribute(name)
-        return plain_task(name, lambda: _gymnasium(name, factory))
+        found = _named(name)
+        return replace(found, name=name) if isinstance(found, Task) else plain_task(name, lambda: _made(name, found))
     raise ConfigError(f"No environment {name!r}; use one of {sorted(ENVIRONMENTS)}, gym:ID, or file.py:Class.")
 
 
@@ -90,31 +94,49 @@ def plain_task(name: str, env: Callable[[], Env | HostEnv], length: int = 200) -
 
 
 def _gymnasium(name: str, source: str | Callable[[], Any]) -> HostEnv:
-    """The world of an id or a maker. Raises `ConfigError` for unknown ids and makers of something else."""
+    """The world of an id or a maker. Raises `ConfigError` for unknown ids."""
     try:
-        return from_gymnasium(source if isinstance(source, str) else lambda: _checked(name, source()))
+        return from_gymnasium(source)
     except gymnasium.error.Error as error:
         raise ConfigError(f"Gymnasium cannot make {name!r} ({error}); see `gymnasium.pprint_registry()`.") from error
 
 
-def _checked(name: str, made: Any) -> gymnasium.Env:
-    if not isinstance(made, gymnasium.Env):
-        raise ConfigError(f"{name} makes a {type(made).__name__}, not a gymnasium.Env; derive your class from that.")
-    return made
+def _made(name: str, factory: Callable[[], Any]) -> Env | HostEnv:
+    """The world that a user's file makes. Raises `ConfigError` where it is none."""
+    first = factory()
+    if isinstance(first, Env | HostEnv):
+        return first
+    if not isinstance(first, gymnasium.Env):
+        raise ConfigError(
+            f"{name} makes a {type(first).__name__}, not a gymnasium.Env; derive your class from that, from HostEnv, "
+            "or from Env."
+        )
+    # What was made to see what it is becomes the first of the worlds.
+    waiting = [first]
+    return _gymnasium(name, lambda: waiting.pop() if waiting else factory())
 
 
 def load_attribute(name: str) -> Callable[..., Any]:
-    """What ``file.py:Name`` names; the file is run. Raises `ConfigError` where it cannot be, or holds no such name.
+    """The class or function that ``file.py:NAME`` names; the file is run.
 
-    A file is run once in a process as long as its content is the same, so that programs compiled for its classes last.
+    Raises `ConfigError` where it cannot be, or holds no such thing. A file is run once in a process as long as its
+    content is the same, so that programs compiled for its classes last.
     """
+    found = _named(name)
+    if not callable(found):
+        raise ConfigError(f"{name} is a {type(found).__name__}; name a class or a function of the file.")
+    return found
+
+
+def _named(name: str) -> Any:
+    """A class, a function or a task of a file."""
     file, _, attribute = name.rpartition(":")
     if not Path(file).is_file():
         raise ConfigError(f"There is no file {file}; name what is in it as path/to/file.py:Class.")
     path = Path(file).resolve()
     module = _module(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
-    if not callable(found := vars(module).get(attribute)):
-        raise ConfigError(f"{file} has no {attribute!r}; name a class or a function of it.")
+    if not (callable(found := vars(module).get(attribute)) or isinstance(found, Task)):
+        raise ConfigError(f"{file} has no {attribute!r}; name a class, a function or a Task of it.")
     return found
 
 

@@ -98,7 +98,9 @@ class BudgetRun:
     budget: Positional[str]
     """Name of the budget."""
     world: str = "push-t"
-    """The task whose own world is reality: a registered one, gym:ID, or file.py:Class (your robot as a HostEnv)."""
+    """The task whose own world is reality: push-t, or one of yours that says what success is, file.py:NAME."""
+    policy: tuple[str, ...] = ()
+    """Where policies are, if the registry does not keep them: NET.onnx, file.py:Class, a run folder."""
     at: At = Where()
     json: Json = False
 
