@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -191,9 +192,18 @@ def _postgresql(address: sa.URL) -> sa.Engine:
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     engine = sa.create_engine(address, pool_pre_ping=True, pool_size=2)
+    sa.event.listen(engine, "connect", _prefer_indices)
     sa.event.listen(engine, "begin", _begin_postgresql)
     _leave_to_parent(engine)
     return engine
+
+
+def _prefer_indices(connection: Any, _: Any) -> None:
+    """A walk over edges takes few rows of large tables, and the planner guesses many: it would read whole tables."""
+    with connection.cursor() as cursor:
+        for setting in ("jit", "enable_hashjoin", "enable_mergejoin"):
+            cursor.execute(f"SET {setting} = off")
+    connection.commit()
 
 
 def _begin_postgresql(connection: sa.Connection) -> None:
