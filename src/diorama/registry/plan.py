@@ -110,6 +110,7 @@ class _Planner:
         self.steps: dict[str, Step] = {}
         self.heirs: dict[str, set[str]] = {old: {new}}
         self.families: dict[tuple[str, str], Cost] = {}
+        self.tuned: dict[tuple[str, str], Cost] = {}
         self.paired = paired_replays(graph, new)
 
     def plan(self) -> Plan:
@@ -207,9 +208,13 @@ class _Planner:
         return newest(self.graph, evaluations, "an evaluation on the same regression scenarios")
 
     def _finetune_cost(self, version: Version) -> Cost:
-        family = self.graph.family(version.kind, version.name)
-        tuned = [v.id for v in family if any(e.attributes.get("relation") == "finetune" for e in v.edges)]
-        return newest(self.graph, tuned, f"an earlier fine-tune of {version.name}")
+        """Looked up once a plan and family, too."""
+        key = (version.kind, version.name)
+        if key not in self.tuned:
+            family = self.graph.family(*key)
+            tuned = [v.id for v in family if any(e.attributes.get("relation") == "finetune" for e in v.edges)]
+            self.tuned[key] = newest(self.graph, tuned, f"an earlier fine-tune of {version.name}")
+        return self.tuned[key]
 
     def _notes(self) -> tuple[str, ...]:
         left = [a.id for a in self.graph.advised(self.old) if self.new not in a.fixed_in]
