@@ -3,9 +3,8 @@
 python benchmarks/studio/records.py --folder FOLDER
 
 It takes the nano loop of Push-T, a dataset with a camera, tests in four worlds, real trials of two purses,
-exploitation,
-failure modes, audits, two gates (one refuses), an advisory and a patch. What was done is not done again, so that an
-interrupted run goes on. Then `python benchmarks/studio/shots.py --folder FOLDER` looks at it.
+exploitation, failure modes, audits, two gates (one refuses), an advisory and a patch. What was done is not done again,
+so that an interrupted run goes on. Then `python benchmarks/studio/shots.py --folder FOLDER` looks at it.
 """
 
 import argparse

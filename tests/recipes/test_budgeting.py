@@ -14,6 +14,8 @@ from diorama.recipes.book import Book, Places
 from diorama.recipes.failing import table_of
 from diorama.registry.records import BudgetEntry, Edge, Manifest
 from diorama.registry.registry import Registry
+from diorama.registry.rules import Status
+from diorama.registry.status import Survey
 
 COUNT = 80
 
@@ -104,6 +106,21 @@ def test_a_sheet_goes_out_and_comes_back(book, policies, tmp_path, capsys) -> No
     assert "0 trials open" in capsys.readouterr().out
     episodes, _ = table_of(book, budgeting.trials_of(book, planned)[policies[0]].id)
     assert set(episodes.world) == {"reality"}  # so that `diorama failures` takes them
+
+
+def test_real_trials_outlive_the_worlds_that_chose_them(book, policies) -> None:
+    assert verb(book, "plan", "lab-2026", *policies, "--estimation", "15", "--discovery", "5") == 0
+    planned, registry = budgeting.newest_plan(book, "lab-2026"), book.registry
+    reality = registry.register(Manifest("simulator", "lab/reality", {"origin": "real"})).id
+    trials = budgeting.enter(book, planned, policies[0], reality, {one.seed: True for one in planned.plan.trials})
+    for k, world in enumerate(planned.worlds):
+        edges = (Edge("derived_from", world, {"relation": "patch"}),)
+        registry.register(Manifest("simulator", registry.get(world).name, {"mended": k}, {}, edges))
+    graph = registry.graph()
+    survey = Survey(graph)
+    (imagined, *_) = [one for one, edge in registry.edges(target=planned.worlds[0], role="evaluated_in")]
+    assert survey.status(imagined) is Status.STALE
+    assert survey.status(trials) is survey.status(planned.version) is Status.FRESH
 
 
 def test_a_plan_that_cannot_be_paid_costs_nothing(book, policies) -> None:

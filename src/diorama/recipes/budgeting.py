@@ -218,7 +218,8 @@ def _plan_manifest(book: Book, budget: str, made: Planned, known: Imagined) -> M
         "method": made.plan.method,
     }
     blobs = {PLAN: book.registry.add_blob(canonical(made.plan).encode())}
-    edges = tuple(Edge("drawn_from", one) for one in known.evaluations)
+    # Read, not rested on: trials in reality stay true when a world that helped to choose them is patched or revoked.
+    edges = tuple(Edge("input", one, {"role": "imagined scores"}) for one in known.evaluations)
     return Manifest("scenario_set", f"{budget}/plan", fields, blobs, edges)
 
 
