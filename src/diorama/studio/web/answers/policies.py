@@ -221,11 +221,11 @@ def _policy_rows(snapshot: Snapshot) -> list[PolicyRow]:
 
 
 def _newest_by_world(scores: list[Score]) -> tuple[Score, ...]:
-    """The newest score in each world, reality first."""
+    """The newest score in each world and of each metric: reality first, then what most episodes say."""
     first: dict[tuple[str, str], Score] = {}
     for one in scores:
         first.setdefault((one.world, one.metric), one)
-    return tuple(sorted(first.values(), key=lambda one: (one.origin != "real", one.world_name)))
+    return tuple(sorted(first.values(), key=lambda one: (one.origin != "real", one.world_name, -one.n)))
 
 
 def _rows(snapshot: Snapshot, ids: list[str]) -> tuple[Row, ...]:
