@@ -64,6 +64,7 @@ def written(folder: Path, features: dict, columns: dict) -> Path:
         ("evaluate {tmp}/none --env point-mass", "holds no policy"),
         ("evaluate random --env point-mass --episodes -1", "--episodes is -1; give at least 1."),
         ("evaluate random --env point-mass --seed -1", "--seed is -1"),
+        ("evaluate still --env rope-coiling --length 3", "judged after 10 steps, not after 3; leave --length out."),
         ("evaluate play --env point-mass", "'point-mass' has no actor 'play'; it has ['random']."),
         ("evaluate random --env point-mass --against demonstrations", "has no actor 'demonstrations'"),
         ("run push-t --seed -1 --out {tmp}/r", "--seed is -1"),

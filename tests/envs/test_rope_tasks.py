@@ -9,8 +9,18 @@ import pytest
 
 from diorama.core import Trajectory, filter_jit
 from diorama.core.errors import ConfigError, SpecError
-from diorama.envs import check_env
-from diorama.envs.rope.tasks import HELD_OUT, TASKS, TRAINING, RopeTask, TaskConfig, make_task, scripted, succeeded
+from diorama.envs import ENVIRONMENTS, check_env, make
+from diorama.envs.rope.tasks import (
+    HELD_OUT,
+    TASKS,
+    TRAINING,
+    ByHand,
+    RopeTask,
+    TaskConfig,
+    make_task,
+    scripted,
+    succeeded,
+)
 from diorama.envs.rope.tasks.drawing import Camera, render
 from diorama.envs.rope.tasks.geometry import crossings, swept
 from diorama.envs.rope.tasks.world import TaskState
@@ -32,7 +42,7 @@ def tried(world: RopeTask, seed: jax.Array, share: jax.Array) -> Trajectory:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_solution_by_hand_succeeds_and_holding_still_does_not(name: str) -> None:
-    world = make_task(name)
+    world = make(f"rope-{name}")
     config = world.task.config
     cases = ((SEED, 1.0), (SEED, 0.0), (SEED, 1.0), (HELD_OUT[0], 0.0))
     runs = [tried(world, jnp.uint32(seed), jnp.float32(share)) for seed, share in cases]
@@ -42,11 +52,38 @@ def test_the_solution_by_hand_succeeds_and_holding_still_does_not(name: str) -> 
     np.testing.assert_array_equal(succeeded(world.task, seen), [True, False, True, False])
     assert succeeded(world.task, runs[0])
     assert not seen.end.any()
+    check_shown(world, seen)
+    check_by_hand(world, runs[0])
     assert seen.reward[0].sum() > seen.reward[1].sum() + 0.05
     vertices = seen.observation["vertices"][0].reshape(config.decisions + 1, -1, 3)
     grips = np.stack([vertices[:, grip[0]] for grip in config.grips], 1)
     speed = np.abs(np.diff(grips, axis=0))[: config.release or config.decisions] / config.control_period
     assert speed.max() <= config.speed + 1e-4
+
+
+def check_shown(world: RopeTask, seen: Trajectory) -> None:
+    """All that is shown is as the spec says."""
+    assert set(seen.observation) == set(world.spec.observation)
+    for shown, array in world.spec.observation.items():
+        for one in np.asarray(seen.observation[shown]).reshape(-1, *array.shape):
+            array.check(one, shown)
+
+
+def check_by_hand(world: RopeTask, run: Trajectory) -> None:
+    """As a policy the solution plays the same from plain observations, then holds still; success is that of a cut."""
+    policy, actions = ByHand(world.task), []
+    memory, act = policy.init(world.spec), filter_jit(policy.act)
+    for step in range(run.length + 1):
+        action, memory = act(memory, {k: v[step] for k, v in run.observation.items()}, jax.random.key(0))
+        actions.append(action)
+    np.testing.assert_allclose(actions[:-1], run.action, atol=1e-5)
+    np.testing.assert_array_equal(actions[-1], 0.0)
+    begun = dataclasses.replace(run, mask=np.arange(run.length) < 1)
+    assert not succeeded(world.task, begun)
+
+
+def test_every_task_is_registered() -> None:
+    assert {name for name in ENVIRONMENTS if name.startswith("rope-")} == {f"rope-{name}" for name in TASKS}
 
 
 def test_a_task_keeps_the_contract_of_a_world() -> None:
@@ -84,6 +121,8 @@ def test_what_is_wrong_is_said() -> None:
     short = Trajectory({}, np.zeros((2, 3)), np.zeros(2), np.zeros(2, bool), np.ones(2, bool), {})
     with pytest.raises(SpecError, match="judged after 10"):
         succeeded(task, short)
+    with pytest.raises(SpecError, match="shows .*'velocities'.*needs the vertices and the goal of that task"):
+        ByHand(task).init(make("rope-threading").spec)
 
 
 def test_turns_and_crossings() -> None:

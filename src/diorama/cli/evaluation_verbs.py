@@ -102,7 +102,7 @@ def _trial(request: requests.Evaluate, task: Task, book: Book | None) -> Trial:
     worlds = [find_world(task, name, book=book) for name in _split(request.worlds)]
     protocol = _protocol(request, book)
     scenarios = _scenarios(request, protocol, task.name, book)
-    return Trial(task, policies, worlds, scenarios, protocol, request.length or task.length, request.at.watts)
+    return Trial(task, policies, worlds, scenarios, protocol, task.steps(request.length), request.at.watts)
 
 
 def _split(words: str) -> list[str]:

@@ -43,7 +43,7 @@ def tested(
     policies = [_policy(book, task, name) for name in names]
     settings = {
         "env": None if request.world else request.env,
-        "length": request.length or task.length,
+        "length": task.steps(request.length),
         "metric": task.headline,
         "random": request.against == _RANDOM,
     }

@@ -12,6 +12,10 @@ def _builder(module: str, name: str) -> Callable[[], Any]:
     return lambda: getattr(importlib.import_module(f"diorama.envs.{module}"), name)()
 
 
+def _rope_task(name: str) -> Callable[[], Any]:
+    return lambda: importlib.import_module("diorama.envs.rope.tasks.registered").make_task(name)
+
+
 ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "ball-wall": _builder("teaching", "BallWall"),
     "cart-pole": _builder("teaching", "CartPole"),
@@ -23,6 +27,12 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "push-t-mujoco": _builder("pusht_mujoco", "MuJoCoPushT"),
     "push-t-quasistatic": _builder("pusht_quasistatic", "HostQuasiStaticPushT"),
     "rope": _builder("rope", "Rope"),
+    "rope-coiling": _rope_task("coiling"),
+    "rope-gathering": _rope_task("gathering"),
+    "rope-separation": _rope_task("separation"),
+    "rope-slingshot": _rope_task("slingshot"),
+    "rope-threading": _rope_task("threading"),
+    "rope-wiring-post": _rope_task("wiring-post"),
 }
 """A builder of an `Env` or a `HostEnv` for each name. ``push-t`` needs the extra ``pusht``, another one ``mujoco``."""
 

@@ -89,10 +89,12 @@ def real_part(episodes: Episodes, task: Task, policy: str | None) -> Episodes:
 def explain(request: Failures, task: Task, policy: Actor, real: Episodes, worlds: Sequence[World]) -> Found:
     """Run the failures again in reality, and find modes, slices and blind spots."""
     failed = np.flatnonzero(~real.success)[: request.most]
-    seeds, length = real.seed[failed], request.length or task.length
+    seeds, length = real.seed[failed], task.steps(request.length)
     env = task.env()
     if not isinstance(env, HostEnv):
-        raise ConfigError(f"Failures of {task.name!r} cannot be explained yet: its reality is no host world.")
+        raise ConfigError(
+            f"Failures of {task.name!r} cannot be explained yet: the ways to fail are told apart for Push-T alone."
+        )
     scenario = scenario_of(real, list(env.spec.scenario.factors), failed)
     again = run_host(env, policy, seeds, length, scenario)
     endings = pushing_endings(again)

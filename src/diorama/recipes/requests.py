@@ -11,7 +11,7 @@ from diorama.recipes.where import Where
 
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
-Play = Literal["random", "play", "demonstrations"]
+Play = Literal["random", "play", "demonstrations", "scripted", "still"]
 Model = Literal["ensemble", "rssm", "diffusion", "hybrid"]
 Network = Literal["mlp", "transformer", "reader", "unet", "patches"]
 At = Annotated[Where, arg(name="")]
@@ -38,13 +38,15 @@ class Collect:
     """
 
     env: Positional[str]
-    """A registered environment (push-t, pendulum, ...), gym:ID for a Gymnasium one, or file.py:NAME for your own."""
+    """A registered environment (push-t, rope-coiling, pendulum, ...), gym:ID for a Gymnasium one, or file.py:NAME for
+    your own."""
     out: Path
     """The dataset's folder."""
     episodes: int = 50
     """How many episodes."""
     policy: Play = "random"
-    """Who acts: uniformly random actions, or for push-t scripted play or scripted demonstrations."""
+    """Who acts: uniformly random actions; for push-t scripted play or scripted demonstrations; for a rope task its
+    solution by hand (scripted) or nobody (still)."""
     seed: int = 0
     """Seed of the first episode; episode k has seed + k."""
     length: int | None = None
@@ -142,8 +144,8 @@ class Evaluate:
     """
 
     policy: Positional[str]
-    """A policy: the run folder of `diorama train`, its policy/ folder, random, play, demonstrations, net.onnx,
-    file.py:Class, or a name or id of the registry."""
+    """A policy: the run folder of `diorama train`, its policy/ folder, random or another actor of the task (play,
+    demonstrations; scripted, still), net.onnx, file.py:Class, or a name or id of the registry."""
     env: str = "push-t"
     """A registered environment, gym:ID, or file.py:NAME (a class, or a Task that says what success is)."""
     worlds: Annotated[str, arg(name="in", metavar="WORLD,WORLD,...")] = ""

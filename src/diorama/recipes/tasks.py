@@ -45,7 +45,7 @@ class Task:
     names the metric of booleans that means success, "" for none. ``obeyed``: factors of variation that a learned world
     obeys without being told, because they say where episodes start or how they are scored. ``rules`` say of imagined
     observations what reality says of its own (`Rules`). ``physics``: other worlds of the task by name, interchangeable
-    with ``env``.
+    with ``env``. ``timed``: success is defined after ``length`` steps alone.
     """
 
     name: str
@@ -58,6 +58,18 @@ class Task:
     obeyed: tuple[str, ...] = ()
     rules: Rules | None = None
     physics: Mapping[str, "Physics"] = field(default_factory=dict)
+    timed: bool = False
+
+    def steps(self, asked: int | None) -> int:
+        """Steps of an episode to be judged: those ``asked`` for, else the task's own.
+
+        Raises `ConfigError` where success is defined after another number of steps.
+        """
+        if self.timed and asked not in (None, self.length):
+            raise ConfigError(
+                f"{self.name!r} is judged after {self.length} steps, not after {asked}; leave --length out."
+            )
+        return asked or self.length
 
     def actor(self, name: str) -> Actor:
         """The actor called ``name``. Raises `ConfigError` naming those there are."""
@@ -78,6 +90,10 @@ def find_task(name: str, images: bool = False) -> Task:
         from diorama.recipes.push_t_task import push_t
 
         return push_t(images)
+    if name in ENVIRONMENTS and name.startswith("rope-"):
+        from diorama.recipes.rope_tasks import rope_task
+
+        return rope_task(name)
     if name in ENVIRONMENTS:
         return plain_task(name, lambda: make(name))
     if name.startswith("gym:"):

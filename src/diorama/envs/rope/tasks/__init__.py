@@ -4,16 +4,18 @@ import importlib
 from typing import Any
 
 _MODULE_OF = {
+    "ByHand": "by_hand",
     "HELD_OUT": "config",
     "RopeTask": "world",
     "TASKS": "registered",
     "TRAINING": "config",
     "Task": "task",
     "TaskConfig": "config",
+    "cost_left": "judging",
     "make_task": "registered",
     "render": "drawing",
-    "scripted": "world",
-    "succeeded": "world",
+    "scripted": "by_hand",
+    "succeeded": "judging",
 }
 __all__ = sorted(_MODULE_OF)
 

@@ -11,7 +11,7 @@ from diorama.envs.rope.tasks.config import TaskConfig
 from diorama.envs.rope.tasks.geometry import along, apart, at_height, turned
 from diorama.envs.rope.tasks.scenes import rope, table, together
 from diorama.envs.rope.tasks.task import Scene, Task
-from diorama.envs.rope.vectors import length
+from diorama.envs.rope.vectors import length, unit
 
 _EACH, _BEND = 27, 0.05
 _WANTED = 0.08
@@ -64,7 +64,7 @@ class Separation(Task):
         out = (ends - jnp.stack([jnp.mean(vertices[:_EACH], 0), jnp.mean(vertices[_EACH:], 0)])) * jnp.array(
             [[1.0, 1.0, 0.0]]
         )
-        out = 0.6 * out / length(out)[:, None]
+        out = 0.6 * unit(out)
         return ends[None] + jnp.linspace(0.0, 1.0, 5)[:, None, None] * out[None]
 
 

@@ -2,12 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from diorama.core import ArraySpec, Env, EnvSpec, Factor, Module, ScenarioSpace, Trajectory, field, filter_jit
+from diorama.core import ArraySpec, Env, EnvSpec, Factor, Module, ScenarioSpace, field
 from diorama.core.env import Observation, Scenario
-from diorama.core.errors import SpecError
 from diorama.envs.rope.execution import Execution, constant
 from diorama.envs.rope.handles import Handles, clamp, free, hold, move
 from diorama.envs.rope.integrator import Scheme
@@ -95,40 +93,6 @@ class RopeTask(Env):
     def terminal(self, state: TaskState) -> Bool[Array, ""]:
         """Whether the rope tore."""
         return state.torn > 0.0
-
-
-def succeeded(task: Task, trajectory: Trajectory) -> np.ndarray:
-    """Success of each episode [...]: the rope is as it is wanted after the last two decisions, and is whole.
-
-    Raises `SpecError` where the episodes are not as long as the task allows.
-    """
-    if trajectory.length != task.config.decisions:
-        raise SpecError(
-            f"Episodes of {trajectory.length} steps; {task.name} is judged after {task.config.decisions} of them."
-        )
-    vertices, goal = (np.asarray(trajectory.observation[name]) for name in ("vertices", "goal"))
-    lead = vertices.shape[:-2]
-    last = vertices[..., -2:, :].reshape(-1, 2, task.total_vertices, 3)
-    solved = np.asarray(_both(task, last, goal[..., -1, :].reshape(len(last), -1))).reshape(lead)
-    return np.asarray(solved & ~np.asarray(trajectory.end).any(-1))
-
-
-@filter_jit
-def _both(task: Task, last: Array, goal: Array) -> Array:
-    return jax.vmap(lambda places, wanted: jnp.all(jax.vmap(lambda place: task.solved(place, wanted))(places)))(
-        last, goal
-    )
-
-
-def scripted(task: Task, vertices: Float[Array, "V 3"], goal: Float[Array, " G"]) -> Float[Array, "T A"]:
-    """The actions [m/s] of the task's solution by hand."""
-    config = task.config
-    way = task.way(vertices, goal)
-    share = jnp.linspace(0.0, 1.0, config.decisions + 1)
-    knots = jnp.linspace(0.0, 1.0, way.shape[0])
-    flat = way.reshape(way.shape[0], -1)
-    places = jnp.stack([jnp.interp(share, knots, column) for column in flat.T], -1)
-    return jnp.clip(jnp.diff(places, axis=0) / config.control_period, -config.speed, config.speed)
 
 
 def _handles(config: TaskConfig, scene: Scene, clock: Array, action: Array) -> Handles:
