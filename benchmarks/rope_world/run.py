@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from looking import SHOWN, Imagined, bins, distances, imagined, over, paired, touched
-from settings import DATA_SEED, FACTORS, FRESH_SEED, SETTINGS, TASK, TEST_SEED, TOUCHING, Settings
+from settings import DATA_SEED, FACTORS, FRESH_SEED, OBSERVATIONS, SETTINGS, TASK, TEST_SEED, TOUCHING, Settings
 from tables import tables
 
 from diorama.cli import verbs
@@ -82,6 +82,7 @@ class Study:
             self.out / name,
             self.settings.size,
             model=model,
+            observations=OBSERVATIONS,
             updates=self.settings.updates[0],
             at=self.at,
         )
@@ -127,12 +128,14 @@ class Study:
 
     def config(self, model: str, data: Dataset) -> WorldConfig:
         """How `diorama fit` fits it."""
-        return world_config(self.settings.size, 0, (), self.settings.updates[0], model=model, spec=data.spec())
+        return world_config(
+            self.settings.size, 0, OBSERVATIONS, self.settings.updates[0], model=model, spec=data.spec()
+        )
 
 
 def learned_from(data: Dataset, config: WorldConfig) -> object:
     """Training windows, for the regression that stands beside a world in its exam."""
-    training, _, _ = apart(Windows(data, config.window, tuple(data.spec().observation)), config)
+    training, _, _ = apart(Windows(data, config.window, config.observations), config)
     return training.sample(np.random.default_rng(config.seed), 4096)
 
 
