@@ -89,7 +89,9 @@ class RunsStall(Stall):
     def _found(self) -> list[Offer]:
         found = []
         for folder in (folder for folder in self._folders if folder.is_dir()):
-            for run in [folder, *sorted(folder.iterdir())[:_DEPTH]]:
+            # A name that begins with a dot is a workplace of a command, not a run.
+            runs = sorted(run for run in folder.iterdir() if not run.name.startswith("."))
+            for run in [folder, *runs[:_DEPTH]]:
                 place = artifact_in(run) if run.is_dir() else None
                 # A world that was registered is offered by the registry, once.
                 if place is not None and self._book.places.version_at(place) is None:
