@@ -19,7 +19,7 @@ from diorama.studio.web.settings import Settings
 def test_worlds_of_runs_and_of_the_registry_are_offered_once(book, tmp_path: Path) -> None:
     config, spec = EnsembleConfig("nano"), PushT(Relative(), ("features",)).spec
     runs = tmp_path / "runs"
-    for seed, name in enumerate(("first", "second")):
+    for seed, name in enumerate(("first", "second", ".patched-first")):
         save(runs / name / "world", build(config, spec, seed), config)
     (runs / "broken" / "world").mkdir(parents=True)
     for file in ("artifact.json", "weights.safetensors"):
