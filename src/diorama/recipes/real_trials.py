@@ -23,7 +23,9 @@ def play(book: Book, planned: Planned, world: str, progress: Progress, words: Se
     """
     task = find_task(world)
     if not task.success:
-        raise ConfigError(f"{task.name!r} does not say what success is; name a metric of booleans as its success.")
+        raise ConfigError(
+            f"{task.name!r} does not say what success is; write a Task that does, and name it as file.py:NAME."
+        )
     env, reality = task.env(), describing.reality_id(book, task.name, task.env())
     done = {policy: version.id for policy, version in trials_of(book, planned).items()}
     # All are looked up before the first is played: a file that is not there costs no trial.
