@@ -48,9 +48,11 @@ def cost_left(task: Task, trajectory: Trajectory) -> np.ndarray:
 
 
 def fallen(task: Task, before: Seen, after: Seen) -> np.ndarray:
-    """The reward of a step as `RopeTask` gives it, from what is seen before and after it: float64 [...], in m."""
-    (start, goal), (end, _) = _shown(task, before), _shown(task, after)
-    return _costs(task, start, goal) - _costs(task, end, goal) - torn(after)
+    """The reward of a step as `RopeTask` gives it, from what is seen before and after it: float64 [...], in m.
+
+    Each cost is for the goal that is seen with it, so that a goal which drifts in imagination adds up to no return.
+    """
+    return _costs(task, *_shown(task, before)) - _costs(task, *_shown(task, after)) - torn(after)
 
 
 def torn(seen: Seen) -> np.ndarray:
