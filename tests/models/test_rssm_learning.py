@@ -121,12 +121,13 @@ def test_imagination_is_differentiable_in_the_actions(fitted, held_out):
 
 
 def test_it_lends_its_derivatives_to_the_real_world(fitted):
-    """Values of reality bit for bit, and slopes that on the whole agree with the true ones (arXiv 2509.00215)."""
+    """Values of reality to rounding, and slopes that on the whole agree with the true ones (arXiv 2509.00215)."""
     states = jax.vmap(lambda k: ENV.reset(ENV.spec.scenario.default(), k))(jax.random.split(KEY, 64))
     real, right = slopes(ENV, states, Through())
     lent, ours = slopes(ENV, states, Decoupled(fitted))
-    np.testing.assert_array_equal(lent.reward, real.reward)
-    np.testing.assert_array_equal(lent.observation["state"], real.observation["state"])
+    # Two programs: XLA may round a product and a sum in them once or twice.
+    np.testing.assert_allclose(lent.reward, real.reward, rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(lent.observation["state"], real.observation["state"], rtol=2e-6, atol=2e-6)
     assert np.all(np.isfinite(ours))
     right, ours = np.asarray(right)[:, :-1], np.asarray(ours)[:, :-1]
     assert np.sum(right * ours) > 0.2 * np.linalg.norm(right) * np.linalg.norm(ours)
