@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from diorama.studio.loop_report import LADDER, footer, ladder_section, score_figure, score_header, score_rows
+from diorama.studio.loop_report import LADDER, footer, ladder_section, score_figure
 from diorama.studio.page import Page, new_figure
+from diorama.studio.scores import score_header, score_rows
 
 HOSTILE = """<script>alert("x")</script> & '|' `</code><b>`"""
 

@@ -26,7 +26,7 @@ from diorama.recipes.protocols import Trial, carry_out, protocol_id, register, s
 from diorama.recipes.tasks import Task, find_task
 from diorama.recipes.where import OFF
 from diorama.recipes.worlds import cache, find_world
-from diorama.studio.loop_report import interval_text
+from diorama.studio.scores import interval_text
 
 Kind = TypeVar("Kind")
 RECORD = "evaluation.json"

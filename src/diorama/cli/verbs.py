@@ -31,9 +31,7 @@ from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
 from diorama.recipes.where import OFF, Where
-from diorama.studio.loop_report import read_json, score_header, score_rows
-from diorama.studio.push_t_report import write_push_t_report
-from diorama.studio.world_report import write_world_report
+from diorama.studio.scores import read_json, score_header, score_rows
 
 
 def collect(request: requests.Collect) -> int:
@@ -73,6 +71,8 @@ def fit(request: requests.Fit) -> int:
     settings = {"verb": "fit", "dataset": dataset.identity, "world": to_json(config)}
     with RunFolder(request.out, settings) as run, Display() as display, registering(request.at) as book:
         fit_in(run, book, dataset, config, display.learning, name=request.name)
+        from diorama.studio.world_report import write_world_report
+
         page = write_world_report(run, _fit_command(request), request.seed)
     display.say(f"world:  {request.out / WORLD}\nreport: {page}")
     return 0
@@ -127,6 +127,8 @@ def run(request: requests.Run) -> int:
     with RunFolder(out, to_json(config)) as folder, Display() as display, registering(request.at) as book:
         with journalled(book, folder, lambda _: sources):
             run_push_t(config, folder, display.stage, display.learning)
+        from diorama.studio.push_t_report import write_push_t_report
+
         page = write_push_t_report(folder, config)
         record = read_json(folder.path / "evaluation.json")
     display.table(score_header(record["policies"]), score_rows(record["policies"]))

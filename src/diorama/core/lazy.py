@@ -1,4 +1,4 @@
-"""Packages whose names load on first use, so that their JAX-free modules stay free of JAX."""
+"""What loads on first use: names of packages, so that JAX-free modules stay so, and slow libraries."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -17,3 +17,20 @@ def attach(
         return getattr(importlib.import_module(f"{package}.{module_of[name]}"), name)
 
     return get, lambda: sorted(module_of), sorted(module_of)
+
+
+def deferred(module: str) -> Any:
+    """A module that is imported when something of it is first asked for: SciPy's statistics take a second to load."""
+    return _Deferred(module)
+
+
+class _Deferred:
+    """Stands for a module. The import system's own lock makes the first use safe among threads."""
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._module), name)

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.special import expit, logit
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import checked_level
+
+stats = deferred("scipy.stats")
 
 REACH = 2.0
 """A claim expires at this many times the observed time at the latest, however little success declined until then."""

@@ -1,12 +1,14 @@
 """Intervals for rates, means and paired differences, by SciPy's methods."""
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.binomial import wilson
 from diorama.evaluate.statistics.comparison import paired_rates
 from diorama.evaluate.statistics.estimate import Estimate, checked_scores
+
+stats = deferred("scipy.stats")
 
 
 def rate(successes: np.ndarray, level: float = 0.95) -> Estimate:

@@ -1,8 +1,6 @@
 """The report of a whole loop: what was learned, how it was tested, and how far it may be believed."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,21 +50,6 @@ def learning_section(page: Page, metrics: list[dict[str, Any]], curves: Mapping[
     page.figure("learning", figure, caption)
 
 
-def score_header(evaluations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The header of the table of `score_rows`."""
-    return ["policy", "episodes", *evaluations[0]["estimates"]]
-
-
-def score_rows(evaluations: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """A table row for each policy: its name, its episodes and each estimate with its interval."""
-    return [[e["policy"], str(len(e["seeds"])), *map(interval_text, e["estimates"].values())] for e in evaluations]
-
-
-def interval_text(estimate: Mapping[str, Any]) -> str:
-    """``value [low, high]``."""
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
-
-
 def ladder_section(page: Page, reached: Mapping[str, str]) -> None:
     """Which levels of evidence there are, and for which of them this page holds evidence: level to where it stands."""
     page.heading("How far this may be believed")
@@ -97,8 +80,3 @@ def footer(page: Page, command: str, seed: int, seconds: Mapping[str, float]) ->
     if seconds:
         facts["wall clock"] = ", ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items())
     page.table(["fact", "value"], list(facts.items()))
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file of the run."""
-    return json.loads(path.read_text(encoding="utf-8"))

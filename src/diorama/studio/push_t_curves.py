@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from diorama.recipes.coupled import LOCAL, named
 from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import WORLD
-from diorama.studio.loop_report import interval_text
 from diorama.studio.page import new_figure
+from diorama.studio.scores import interval_text
 
 _SPENT = {"samples": "imagined steps so far [million]", "transitions": "real transitions so far [thousand]"}
 _UNITS = {"samples": 1e6, "transitions": 1e3}

@@ -14,20 +14,12 @@ from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import EXAM, WORLD
 from diorama.recipes.run_folder import RunFolder
 from diorama.studio.exam_report import exam_reached
-from diorama.studio.loop_report import (
-    exam_section,
-    footer,
-    interval_text,
-    ladder_section,
-    read_json,
-    score_figure,
-    score_header,
-    score_rows,
-)
+from diorama.studio.loop_report import exam_section, footer, ladder_section, score_figure
 from diorama.studio.page import Page
 from diorama.studio.push_t_curves import learning_figure, rounds_figure, rounds_table
 from diorama.studio.push_t_film import AT_WORK, BESIDE, SHOWN_STEPS, add_film, make_films
 from diorama.studio.push_t_picture import strip
+from diorama.studio.scores import interval_text, read_json, score_header, score_rows
 
 _SHOWN_STEPS = (0, 4, 8, 12, 16, 20, 24)
 _SUCCESS = "success (coverage > 95 %)"

@@ -7,8 +7,9 @@ from typing import Any
 from diorama.recipes.loop import EXAM
 from diorama.recipes.run_folder import RunFolder
 from diorama.studio.exam_report import exam_reached
-from diorama.studio.loop_report import exam_section, footer, ladder_section, learning_section, read_json
+from diorama.studio.loop_report import exam_section, footer, ladder_section, learning_section
 from diorama.studio.page import Page
+from diorama.studio.scores import read_json
 
 
 def write_world_report(run: RunFolder, command: str, seed: int) -> Path:

@@ -1,11 +1,13 @@
 """What the runs of a probe say as numbers: the drop on new starts (C11), slopes (C12), gains over a floor (C13)."""
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.intervals import paired_difference
 from diorama.evaluate.statistics.estimate import Estimate, checked_scores
+
+stats = deferred("scipy.stats")
 
 SURE = 0.99
 """Level of a drop: an honest evaluation is labelled by chance once in 200 audits, not once in 40."""

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
+
+stats = deferred("scipy.stats")
 
 PERMUTATIONS = 499
 WEIGHT = 0.95

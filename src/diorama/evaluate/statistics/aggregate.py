@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import Estimate, checked_scores
+
+stats = deferred("scipy.stats")
 
 
 def interquartile_mean(scores: Sequence[np.ndarray]) -> float:

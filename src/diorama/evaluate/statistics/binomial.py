@@ -1,8 +1,9 @@
 """Success rates at a number of episodes fixed before the first: exact, score and posterior intervals."""
 
-from scipy import stats
-
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import Estimate, checked_counts
+
+stats = deferred("scipy.stats")
 
 
 def clopper_pearson(successes: int, count: int, level: float = 0.95) -> Estimate:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
-from scipy.special import betainc, betaln, xlog1py, xlogy
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import Estimate, checked_pair
+
+special, stats = deferred("scipy.special"), deferred("scipy.stats")
 
 Alternative = Literal["two-sided", "greater"]
 """What the evidence is for: the rates differ, or ours is the greater."""
@@ -28,11 +29,11 @@ def paired_evidence(
     first, second = checked_pair(ours, theirs)
     wins = np.cumsum(first & ~second).astype(np.float64)
     losses = np.cumsum(second & ~first).astype(np.float64)
-    log_mixture = betaln(wins + 1, losses + 1) + (wins + losses) * np.log(2.0)
+    log_mixture = special.betaln(wins + 1, losses + 1) + (wins + losses) * np.log(2.0)
     if alternative == "two-sided":
         return np.exp(log_mixture)
     # betainc(losses + 1, wins + 1, 1/2) is the posterior probability that winning is the likelier half.
-    return np.exp(log_mixture) * 2.0 * betainc(losses + 1, wins + 1, 0.5)
+    return np.exp(log_mixture) * 2.0 * special.betainc(losses + 1, wins + 1, 0.5)
 
 
 def paired_rates(
@@ -77,7 +78,7 @@ def _learned(outcomes: np.ndarray, prior: float) -> np.ndarray:
 
 
 def _log_likelihood(outcomes: np.ndarray, rate: np.ndarray) -> np.ndarray:
-    return xlogy(outcomes, rate) + xlog1py(1.0 - outcomes, -rate)
+    return special.xlogy(outcomes, rate) + special.xlog1py(1.0 - outcomes, -rate)
 
 
 def first_crossing(evidence: np.ndarray, alpha: float = 0.05) -> int | None:

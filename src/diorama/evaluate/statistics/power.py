@@ -2,9 +2,10 @@
 
 import math
 
-from scipy import stats
-
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
+
+stats = deferred("scipy.stats")
 
 
 def episodes_per_arm(first: float, second: float, power: float = 0.8, level: float = 0.95) -> int:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.betting import betting_mean
 from diorama.evaluate.statistics.estimate import Estimate, checked_bounded, checked_level, checked_scores
+
+stats = deferred("scipy.stats")
 
 UNSEEN = 2
 """Starts of each stratum on which the world is taken to be no help, beside those drawn.

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import Estimate, checked_level
+
+stats = deferred("scipy.stats")
 
 CHUNK = 250
 """Resamples held in memory at once."""

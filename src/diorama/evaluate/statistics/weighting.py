@@ -1,10 +1,12 @@
 """The mean over a list of starts from draws with unequal, recorded probabilities."""
 
 import numpy as np
-from scipy import stats
 
 from diorama.core.errors import ConfigError
+from diorama.core.lazy import deferred
 from diorama.evaluate.statistics.estimate import Estimate, checked_scores
+
+stats = deferred("scipy.stats")
 
 
 def weighted_mean(
