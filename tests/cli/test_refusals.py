@@ -49,7 +49,10 @@ def written(folder: Path, features: dict, columns: dict) -> Path:
         ("collect point-mass --out {tmp}/d --seed -1", "--seed is -1; seeds go from 0 to 4294967295"),
         ("collect point-mass --out {tmp}/d --seed 4294967295", "--seed is 4294967295; seeds go"),
         ("collect point-mass --out {tmp}/d --vary weight", "Unknown scenario factors ['weight']; this world has ["),
-        ("collect point-mass --out {tmp}/d --policy play", "'point-mass' has no actor 'play'; it has ['random']."),
+        (
+            "collect point-mass --out {tmp}/d --policy play",
+            "No policy is called 'play'; 'point-mass' knows random, run folders, NET.onnx",
+        ),
         ("collect pendulum --out {loop}/data", "holds episodes of 'point-mass', not of 'pendulum'"),
         ("fit {tmp}/missing --out {tmp}/f", "is not a folder; give the folder that holds meta/info.json."),
         ("fit {loop}/fit --out {tmp}/f", "info.json"),

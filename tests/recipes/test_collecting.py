@@ -7,6 +7,7 @@ import pytest
 
 from diorama.core.errors import ConfigError, DataError, SpecError
 from diorama.data import Dataset
+from diorama.recipes.candidates import collector
 from diorama.recipes.collecting import BATCH, collect
 from diorama.recipes.tasks import find_task
 
@@ -96,6 +97,9 @@ class Nothing:
     pass
 
 number = 3
+
+def push(level):
+    return lambda observation: np.full((len(observation["state"]), 1), level)
 """
 
 
@@ -110,6 +114,25 @@ def test_an_environment_of_ones_own(own, tmp_path) -> None:
     place = dataset.column("observation.state")
     assert dataset.num_episodes == 3 and place.shape == (21, 1)
     np.testing.assert_allclose(place[1], place[0] + 0.1 * dataset.column("action")[0], rtol=1e-5)
+
+
+def test_a_policy_of_ones_own_collects_and_the_episodes_say_which_it_was(own, tmp_path) -> None:
+    task = find_task(f"{own}:Walk")
+    names = []
+    for level in (0.5, -0.5):
+        who = collector(task, f"{own}:push(level={level})")
+        made = collect(task, who.name, range(2), tmp_path / "data", policy=who.make(task.env().spec), length=3)
+        names.append(who.name)
+    assert [identity.ids["operator"] for identity in made.identities] == [names[0]] * 2 + [names[1]] * 2
+    assert names[0] != names[1] and all(name.startswith("own.py:push ") for name in names)
+    acted = made.column("action").reshape(4, -1)[:, :3]  # An episode's last row is where it ended; nobody acts there.
+    np.testing.assert_allclose(acted, np.repeat([0.5, -0.5], 2)[:, None] * np.ones((1, 3)), rtol=1e-6)
+
+
+def test_a_policy_that_nobody_knows_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="No policy is called 'play'; 'point-mass' knows .*random, run folders"):
+        collector(POINT, "play")
 
 
 @pytest.mark.parametrize(

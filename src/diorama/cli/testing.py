@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 from diorama.core import Env, HostEnv
 from diorama.data import Dataset
@@ -22,8 +21,8 @@ def actor_of(task: Task, name: str) -> Actor:
     """A policy by the name of a built-in actor or by its folder. Raises `SpecError` where it is for another world."""
     if name in {_RANDOM, *task.actors}:
         return task.actor(name)
-    if not Path(name).exists() and name in get_args(requests.Play):
-        return task.actor(name)
+    if not Path(name).exists() and Path(name).name == name:
+        return task.actor(name)  # Refuses, and names the actors there are.
     place = find_artifact(Path(name), POLICY)
     check_match("The policy", spec_of(place), task.env().spec)
     return load_policy(place)

@@ -18,6 +18,7 @@ from diorama.data import Dataset
 from diorama.evaluate import Evaluation, evaluate
 from diorama.recipes import requests
 from diorama.recipes.book import Book
+from diorama.recipes.candidates import collector
 from diorama.recipes.collecting import collect as collect_episodes
 from diorama.recipes.config import WorldConfig
 from diorama.recipes.imagined_task import learned_task
@@ -38,26 +39,29 @@ def collect(request: requests.Collect) -> int:
     """Collect episodes into a dataset."""
     task = find_task(request.env, images=request.images != "none")
     seeds = range(request.seed, request.seed + request.episodes)
-    asked = ("env", "policy", "length", "images", "vary")
+    asked = ("env", "length", "images", "vary")
     with Display() as display, registering(request.at) as book:
+        who = collector(task, request.policy, book=book)
         dataset = collected(
             book,
             request.out,
             lambda: collect_episodes(
                 task,
-                request.policy,
+                who.name,
                 seeds,
                 request.out,
+                policy=who.make(task.env().spec),
                 length=request.length,
                 images=request.images,
                 vary=request.vary,
-                progress=lambda done, total: display.stage(f"collect ({request.policy})", done, total),
+                progress=lambda done, total: display.stage(f"collect ({who.name})", done, total),
             ),
             task=task.name,
             env=task.env(),
-            actor=request.policy,
+            actor=who.name,
+            version=who.version,
             name=request.name,
-            settings={name: getattr(request, name) for name in asked},
+            settings={name: getattr(request, name) for name in asked} | {"policy": who.name},
             seeds=seeds,
         )
     display.say(f"{dataset.num_episodes} episodes, {dataset.num_frames} rows in {request.out}")

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,19 @@ def find_candidate(task: Task, word: str, *, book: Book | None = None) -> Candid
         return _python(task, word, book)
     if word.endswith(ONNX) and Path(word).is_file():
         return _onnx(task, word, book)
+    if book is None and not Path(word).exists():
+        raise ConfigError(f"No policy is called {word!r}; {_known(task)} and file.py:Class.")
     if Path(word).exists() or book is None:
         return _artifact(task, word, find_artifact(Path(word), POLICY), book)
     return _registered(task, word, book)
+
+
+def collector(task: Task, word: str, *, book: Book | None = None) -> Candidate:
+    """Who acts while data are collected, under the name that the episodes keep: no path, and what tells two apart."""
+    found = find_candidate(task, word, book=book)
+    if word in {"random", *task.actors}:
+        return found
+    return replace(found, name=f"{Path(word.partition('(')[0]).name} {found.digest[:12]}")
 
 
 def own(made: Any, spec: EnvSpec) -> Actor:
@@ -149,14 +159,16 @@ def _artifact(task: Task, word: str, place: Path, book: Book | None, version: st
     return Candidate(word, make, str(place.resolve()), artifact_digest(place), version, trained)
 
 
+def _known(task: Task) -> str:
+    return f"{task.name!r} knows {', '.join(sorted({'random', *task.actors}))}, run folders, NET.onnx"
+
+
 def _registered(task: Task, word: str, book: Book) -> Candidate:
     try:
         found = book.registry.get(word)
     except DataError as error:
-        known = ", ".join(sorted({"random", *task.actors}))
         raise ConfigError(
-            f"No policy is called {word!r}; {task.name!r} knows {known}, run folders, NET.onnx, file.py:Class, and "
-            f"what is registered ({error})"
+            f"No policy is called {word!r}; {_known(task)}, file.py:Class, and what is registered ({error})"
         ) from error
     if found.kind != "policy":
         raise ConfigError(f"{word} is a {found.kind}, not a policy; name a policy of the registry.")

@@ -24,6 +24,7 @@ from diorama.evaluate.running import Store
 from diorama.evaluate.scenarios import ScenarioSet, draw
 from diorama.evaluate.statistics.estimate import Estimate
 from diorama.exam.exploitation.stage import Stage
+from diorama.policies.sightless import sightless
 from diorama.recipes.audit_facts import evaluated_seeds
 from diorama.recipes.audit_starts import task_name
 from diorama.recipes.auditing import probe_manifest, tested
@@ -31,6 +32,7 @@ from diorama.recipes.book import Book
 from diorama.recipes.candidates import Candidate, find_candidate
 from diorama.recipes.evaluating import Plan, evaluate_many
 from diorama.recipes.exploiting import stage_of
+from diorama.recipes.modelling import pictures_of
 from diorama.recipes.nearest import nearest_actions
 from diorama.recipes.tasks import Task, find_task
 from diorama.recipes.worlds import World, find_world
@@ -173,11 +175,12 @@ class _Runs:
         return measures, missing
 
     def shortcuts(self) -> Measured:
-        """C13: the policy against its own actions of other starts, and against the nearest training episodes."""
+        """C13: the policy against its own actions of other starts, itself without pictures, and training episodes."""
         ground, starts = self._ground, self._ground.starts
         stage = self._stage
         self._told("C13", 0, 3)
-        played = stage.play(ground.policy.make(ground.world.env.spec))
+        actor = ground.policy.make(ground.world.env.spec)
+        played = stage.play(actor)
         ours, actions = ground.scored(played), np.asarray(played.action)
         measures, missing = {}, {}
         self._told("C13", 1, 3)
@@ -185,6 +188,12 @@ class _Runs:
             missing["blind"] = "A blind policy needs two starts: it acts as the policy did at another one."
         else:
             measures["gain over blind"] = gain(ours, ground.scored(stage.follow(actions[_donors(len(actions))])))
+        if pictures := tuple(pictures_of(ground.world.env.spec)):
+            dark = stage.play(sightless(actor, pictures))
+            if np.array_equal(np.asarray(dark.action), actions):
+                missing["pictures"] = "It acts the same when all pictures are grey: it looks at none."
+            else:
+                measures["gain over no pictures"] = gain(ours, ground.scored(dark))
         self._told("C13", 2, 3)
         try:
             taught = nearest_actions(self._book, self._evaluation, ground.world, starts, actions)

@@ -11,7 +11,6 @@ from diorama.recipes.where import Where
 
 Size = Literal["nano", "xs", "s", "m", "l"]
 Images = Literal["none", "png", "h264", "av1"]
-Play = Literal["random", "play", "demonstrations", "scripted", "still"]
 Model = Literal["ensemble", "rssm", "diffusion", "hybrid"]
 Network = Literal["mlp", "transformer", "reader", "unet", "patches"]
 At = Annotated[Where, arg(name="")]
@@ -44,9 +43,10 @@ class Collect:
     """The dataset's folder."""
     episodes: int = 50
     """How many episodes."""
-    policy: Play = "random"
-    """Who acts: uniformly random actions; for push-t scripted play or scripted demonstrations; for a rope task its
-    solution by hand (scripted) or nobody (still)."""
+    policy: str = "random"
+    """Who acts: random, or another actor of the task (push-t: play, demonstrations; a rope task: scripted, still; of
+    your own Task those it names); or a policy: a run folder, a version or name of the registry, net.onnx, or
+    file.py:NAME for your own."""
     seed: int = 0
     """Seed of the first episode; episode k has seed + k."""
     length: int | None = None

@@ -23,7 +23,7 @@ TRUSTED = 0.5
 """Trust from which an episode counts as trusted."""
 SURE = 0.01
 """Error probability at which success in untrusted episodes counts as higher."""
-MARGIN, BLIND = 0.05, "gain over blind"
+MARGIN, BLIND, REPLAY = 0.05, "gain over blind", "gain over replay"
 """Share of the gain over blindness by which a policy must surely exceed the other shortcuts."""
 AGREEMENT = 0.8
 """Least agreement of a judge with people, by the lower end of its interval."""
@@ -124,7 +124,7 @@ def judge_agreement(facts: Facts) -> Outcome:
 def _margin(name: str, probe: Probe) -> float:
     """What a gain must surely exceed."""
     blind = probe.measures.get(BLIND)
-    return MARGIN * max(blind.value, 0.0) if blind is not None and name != BLIND else 0.0
+    return MARGIN * max(blind.value, 0.0) if blind is not None and name == REPLAY else 0.0
 
 
 def _lives_outside(inside: np.ndarray, outside: np.ndarray) -> bool:
