@@ -31,7 +31,7 @@ from diorama.core.files import write_atomically
 from diorama.evaluate.executors import find_place
 from diorama.evaluate.records import Episodes, join, read_episodes, write_episodes
 from diorama.evaluate.running import Store, run_items
-from diorama.evaluate.statistics import Estimate, ranking_study
+from diorama.evaluate.statistics import Estimate, ranking_difference, ranking_study
 from diorama.recipes.candidates import Candidate, find_candidate
 from diorama.recipes.evaluating import Item, Plan, evaluate_many, items_of, run_item
 from diorama.recipes.tasks import Task, find_task
@@ -152,17 +152,25 @@ def matrix(episodes: Episodes, policies: list[str], world: str, metric: str) -> 
     return np.stack(rows)
 
 
+def scored(episodes: Episodes, policies: list[str], shares: dict[str, float], metric: str) -> dict:
+    """Scores [E] of each policy in reality, in each world and in the worlds together: world to policy to scores."""
+    seen = {
+        world: {name: matrix(episodes, [name], world, metric)[0] for name in policies} for world in (REALITY, *shares)
+    }
+    for together, share in ((MEAN, dict.fromkeys(shares, 1.0 / len(shares))), (WEIGHTED, shares)):
+        seen[together] = {
+            name: np.sum([share[world] * seen[world][name] for world in shares], axis=0) for name in policies
+        }
+    return seen
+
+
 def studied(
     episodes: Episodes, policies: list[str], shares: dict[str, float], own: dict[str, str], metric: str
 ) -> list[dict]:
     """A row for each world and each group of policies."""
     free = [name for name in policies if name not in own]
-    real = {name: matrix(episodes, [name], REALITY, metric)[0] for name in policies}
-    seen = {world: {name: matrix(episodes, [name], world, metric)[0] for name in policies} for world in shares}
-    for together, share in ((MEAN, dict.fromkeys(shares, 1.0 / len(shares))), (WEIGHTED, shares)):
-        seen[together] = {
-            name: np.sum([share[world] * seen[world][name] for world in shares], axis=0) for name in policies
-        }
+    seen = scored(episodes, policies, shares, metric)
+    real = seen.pop(REALITY)
     rows = []
     for world in seen:
         groups = {"independent": free}
@@ -175,6 +183,25 @@ def studied(
             if len(names) > 1:
                 pair = (np.stack([side[name] for name in names]) for side in (real, seen[world]))
                 rows.append(row(world, group, names, *pair))
+    return rows
+
+
+def against_members(
+    episodes: Episodes, policies: list[str], shares: dict[str, float], own: dict[str, str], metric: str
+) -> list[dict]:
+    """The weighted mean minus each of its members, on independent policies, paired.
+
+    ``chosen``: the member with the largest share, which one would take who has not seen how the worlds rank.
+    """
+    free = [name for name in policies if name not in own]
+    seen = scored(episodes, policies, shares, metric)
+    real, together = (np.stack([seen[world][name] for name in free]) for world in (REALITY, WEIGHTED))
+    rows = []
+    for world in shares:
+        theirs = np.stack([seen[world][name] for name in free])
+        found = ranking_difference(real, together, theirs, resamples=4000, seed=0)
+        chosen = world == max(shares, key=shares.get)
+        rows.append({"world": world, "chosen": chosen, **{name: asdict(found[name]) for name in MEASURES}})
     return rows
 
 
@@ -214,6 +241,16 @@ def bars(rows: list[dict]) -> dict[str, bool]:
         found[f"{together}: r no worse than the best member's"] = free[together]["pearson"]["value"] >= best_r
         found[f"{together}: MMRV no worse than the best member's"] = free[together]["mmrv"]["value"] <= best_mmrv
     return found
+
+
+def differences(rows: list[dict]) -> str:
+    """The rows of `against_members` as Markdown."""
+    lines = ["| weighted mean minus | " + " | ".join(MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
+    for each in rows:
+        cells = [cell(Estimate(**each[name])) for name in MEASURES]
+        chosen = " (the largest share)" if each["chosen"] else ""
+        lines.append(f"| {each['world']}{chosen} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def table(rows: list[dict]) -> str:
@@ -274,9 +311,15 @@ def main() -> None:
         "scores": scores(episodes, done, places),
         "rows": rows,
         "bars": bars(rows["coverage"]),
+        "weighted mean minus member": {
+            name: against_members(episodes, done, shares, own, metric) for name, metric in SCORES.items()
+        },
     }
     write_atomically(out / "ranking.json", canonical(unknown(result)) + "\n")
     sys.stdout.write("".join(f"{name}\n\n{table(part)}\n" for name, part in rows.items()))
+    sys.stdout.write(
+        "".join(f"{name}\n\n{differences(part)}\n" for name, part in result["weighted mean minus member"].items())
+    )
     sys.stdout.write("".join(f"{name}: {'yes' if held else 'NO'}\n" for name, held in result["bars"].items()))
 
 

@@ -17,6 +17,7 @@ from diorama.evaluate.statistics import (
     mmrv,
     pairs_needed,
     pearson,
+    ranking_difference,
     ranking_study,
     saved_share,
     spearman,
@@ -164,6 +165,32 @@ def test_agreement_is_within_policies_and_is_what_saves_trials() -> None:
     study = ranking_study(real, imagined, resamples=250)
     assert study["pearson"].value > 0.999 and abs(study["agreement"].value) < 0.06
     assert ranking_study(real, real, resamples=250)["agreement"].value == pytest.approx(1.0)
+
+
+def test_two_worlds_are_compared_on_the_same_resamples() -> None:
+    rng = np.random.default_rng(11)
+    real = rng.normal(np.linspace(0, 1, 6)[:, None], 1.0, (6, 40))
+    close, far = real + rng.normal(0, 0.1, real.shape), real + rng.normal(0, 3.0, real.shape)
+    found = ranking_difference(real, close, far, resamples=300)
+    ours, theirs = (ranking_study(real, world, resamples=300) for world in (close, far))
+    for name in ("pearson", "mmrv", "agreement", "bias"):
+        assert found[name].value == pytest.approx(ours[name].value - theirs[name].value)
+    assert found["agreement"].low > 0.5 and found["pearson"].value > 0 > found["mmrv"].value
+    same = ranking_difference(real, close, close, resamples=300)
+    assert all((each.value, each.low, each.high) == (0.0, 0.0, 0.0) for each in same.values())
+
+
+def test_a_difference_of_biases_lies_in_its_interval_as_often_as_it_says() -> None:
+    rng, held = np.random.default_rng(12), 0
+    for _ in range(200):
+        real = rng.normal(size=(24, 30))
+        shifts = rng.normal(0.3, 0.2, (24, 1))  # Of each policy, 0.3 in the mean over all there might be.
+        theirs = real + rng.normal(0, 0.5, real.shape)
+        estimate = ranking_difference(real, theirs + shifts, theirs, level=0.9, resamples=200)["bias"]
+        held += estimate.low <= 0.3 <= estimate.high
+    # The percentile interval is the normal one with the plain variance: Student's t with 23 says how often it holds.
+    expected = 2 * stats.t.cdf(stats.norm.ppf(0.95) * np.sqrt(23 / 24), 23) - 1
+    assert held / 200 == pytest.approx(expected, abs=3 * np.sqrt(0.1 / 200))
 
 
 def test_interquartile_mean_by_hand_and_its_interval() -> None:

@@ -1,4 +1,4 @@
-"""A policy is also asked what it does when it is shown nothing: one that looks loses, one that does not look says so."""
+"""A policy is asked what it does without pictures: one that looks loses, one that does not look is found out."""
 
 from pathlib import Path
 
@@ -25,7 +25,8 @@ import numpy as np
 class Sides(gymnasium.Env):
     '''The picture is bright where it is good to go; the number says nothing of it.'''
     observation_space = gymnasium.spaces.Dict({
-        "state": gymnasium.spaces.Box(-9, 9, (1,), np.float32), "view": gymnasium.spaces.Box(0, 255, (8, 8, 1), np.uint8)
+        "state": gymnasium.spaces.Box(-9, 9, (1,), np.float32),
+        "view": gymnasium.spaces.Box(0, 255, (8, 8, 1), np.uint8),
     })
     action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
     metadata = {"render_fps": 10}

@@ -101,8 +101,36 @@ def ranking_study(
     one start in both worlds and for all policies (E = E'); starts are then resampled together, else within each policy
     and world. Percentile intervals of a bootstrap over policies and over episodes. ``agreement`` is the correlation of
     real and imagined scores within policies. A resample in which a side is constant has no correlation and is left
-    out. The interval of MMRV leans upwards, because noise makes violations and never unmakes them.
+    out. The interval of MMRV leans upwards, because noise makes violations and never unmakes them. Of few policies all
+    intervals are narrower than they say, as percentile intervals are: 95 % of ten policies hold about 90 %.
     """
+    points, found = _studied(real, imagined, paired, resamples, seed)
+    return {name: _estimate(points[name], values, len(real), level) for name, values in found.items()}
+
+
+def ranking_difference(
+    real: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """By how much the measures of one world (`ranking_study`) exceed those of another, same policies and starts.
+
+    ``real``, ``ours`` and ``theirs`` [P, E]: scores of the same P policies from the same E starts. Policies and starts
+    are resampled together in all three, so that what the two worlds share cancels. Of ``mmrv`` less is better.
+    """
+    first, drawn = _studied(real, ours, True, resamples, seed)
+    second, others = _studied(real, theirs, True, resamples, seed)  # The seed is the same, and so is every resample.
+    return {name: _estimate(first[name] - second[name], drawn[name] - others[name], len(real), level) for name in drawn}
+
+
+def _studied(
+    real: np.ndarray, imagined: np.ndarray, paired: bool, resamples: int, seed: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Each measure as it is, and of every resample [B]."""
     real, imagined = np.asarray(real, np.float64), np.asarray(imagined, np.float64)
     _check(real, imagined, paired)
     rng = np.random.default_rng(seed)
@@ -112,10 +140,8 @@ def ranking_study(
         for name, values in chunk.items():
             found.setdefault(name, []).append(values)
     points = _measures(real[None], imagined[None], _even(real), _even(imagined), paired)
-    count = real.shape[0]
-    return {
-        name: _estimate(float(points[name][0]), np.concatenate(parts), count, level) for name, parts in found.items()
-    }
+    whole = {name: np.concatenate(parts) for name, parts in found.items()}
+    return {name: float(values[0]) for name, values in points.items()}, whole
 
 
 def _even(scores: np.ndarray) -> np.ndarray:
