@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diorama.core import ArraySpec, ConfigError, EnvSpec, SpecError, Window, tree_at
-from diorama.models import EnsembleConfig, build
+from diorama.models import DiffusionConfig, EnsembleConfig, build
 from diorama.nn import PlanarFrame
 
 SPEC = EnvSpec("toy", {"x": ArraySpec((6,), "px")}, ArraySpec((2,), "px", -1.0, 1.0), 0.2)
@@ -33,6 +33,23 @@ def test_a_member_is_what_it_was_in_the_ensemble_and_the_mean_is_the_mean():
     together = model.step(belief, action, KEY)
     np.testing.assert_allclose(together.vector, np.mean([b.vector for b in alone], axis=0), rtol=1e-4, atol=1e-3)
     assert together.spread > 0 and alone[0].spread == 0
+
+
+@pytest.mark.parametrize("config", [EnsembleConfig("nano"), DiffusionConfig("nano", "mlp", context=1)])
+def test_what_never_changed_in_the_data_does_not_drift(config):
+    """A goal, a load, a scene: constant in an episode, another in the next. The network's noise must not move it."""
+    given = windows()
+    given.observation["x"][:, :, 1] = given.observation["x"][:, :1, 1]
+    model = build(config, SPEC, 0).measured(
+        Window(given.observation, given.action, 0 * given.reward, given.end, given.mask)
+    )
+    belief, held = model.start({"x": jnp.arange(6.0)}, KEY), []
+    for key in jax.random.split(KEY, 3):
+        belief = model.step(belief, jnp.array([0.2, 0.4]), key)
+        held.append(model.read(belief))
+    assert [float(one.observation["x"][1]) for one in held] == [1.0] * 3
+    assert abs(float(held[-1].observation["x"][0])) > 1.0  # The others are free to move.
+    assert [float(one.reward) for one in held] == [0.0] * 3
 
 
 def test_with_a_frame_turning_the_plane_turns_the_prediction():

@@ -65,6 +65,14 @@ def test_normaliser_round_trip_and_constant_entries():
     np.testing.assert_allclose(jax.vmap(normaliser.invert)(z), values, atol=1e-4)
 
 
+def test_what_never_varied_is_predicted_as_it_was_and_is_no_infinite_error():
+    values = np.random.default_rng(0).normal([5.0, 7.0], [3.0, 0.0], (50, 2))
+    normaliser = Normaliser.of(values, still=0.0)
+    assert normaliser.std[1] == 0.0 and normaliser.std[0] > 1.0
+    np.testing.assert_array_equal(normaliser.invert(jnp.array([0.0, 123.0]))[1], np.float32(7.0))
+    np.testing.assert_allclose(normaliser(jnp.array([5.0, 9.0]))[1], 2.0)
+
+
 def test_no_gradient_reaches_the_statistics():
     gradient = jax.grad(lambda n: jnp.sum(n(jnp.ones(2)) ** 2))(Normaliser(jnp.ones(2) * 3, jnp.ones(2) * 2))
     assert not np.any(gradient.mean) and not np.any(gradient.std)

@@ -53,8 +53,8 @@ class Ensemble(WorldModel):
         found = (
             self.features.measured(before),
             Normaliser.of(action),
-            Normaliser.of(np.asarray(change)),
-            Normaliser.of(np.asarray(windows.reward)[real][:, None]),
+            Normaliser.of(np.asarray(change), still=0.0),
+            Normaliser.of(np.asarray(windows.reward)[real][:, None], still=0.0),
         )
         return tree_at(lambda m: (m.features, m.action, m.change, m.reward), self, found)
 

@@ -76,7 +76,7 @@ class Diffusion(WorldModel):
 
     def measured(self, windows: Window) -> "Diffusion":
         """The same model with the normalisers' statistics from windows ``[N, T, ...]`` of real interaction."""
-        reward = Normaliser.of(np.asarray(windows.reward)[np.asarray(windows.mask)][:, None])
+        reward = Normaliser.of(np.asarray(windows.reward)[np.asarray(windows.mask)][:, None], still=0.0)
         done = dataclasses.replace(windows, action=self._done(jnp.asarray(windows.action)))
         return tree_at(lambda m: (m.target, m.reward), self, (self.target.measured(done), reward))
 

@@ -47,7 +47,7 @@ class VectorTarget(Target):
         change = jax.vmap(self._turn)(before, after - before)
         found = (
             self.features.measured(before),
-            Normaliser.of(np.asarray(change)),
+            Normaliser.of(np.asarray(change), still=0.0),
             Normaliser.of(np.asarray(windows.action)[real]),
         )
         return tree_at(lambda t: (t.features, t.change, t.action), self, found)

@@ -145,7 +145,7 @@ class Residual(WorldModel):
 
 
 def _about_zero(values: np.ndarray) -> Normaliser:
-    """A scale without an offset, so that no correction is the physics itself; entries that are right keep scale 1."""
+    """A scale without an offset, so that no correction is the physics itself; entries that are right stay so."""
     size = np.sqrt(np.mean(np.asarray(values, np.float64) ** 2, axis=0))
-    scale = np.where(size < 1e-6, 1.0, size)
+    scale = np.where(size < 1e-6, 0.0, size)
     return Normaliser(jnp.zeros(len(scale)), jnp.asarray(scale, jnp.float32))
