@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from diorama.cli.display import Display
-from diorama.cli.testing import actor_of, tested
+from diorama.cli.testing import tested
 from diorama.core.artifact import WEIGHTS
 from diorama.core.canonical import canonical, to_json
 from diorama.core.files import write_atomically
@@ -18,7 +18,7 @@ from diorama.data import Dataset
 from diorama.evaluate import Evaluation, evaluate
 from diorama.recipes import requests
 from diorama.recipes.book import Book
-from diorama.recipes.candidates import collector
+from diorama.recipes.candidates import collector, find_candidate
 from diorama.recipes.collecting import collect as collect_episodes
 from diorama.recipes.config import WorldConfig
 from diorama.recipes.imagined_task import learned_task
@@ -106,13 +106,14 @@ def evaluate_policy(request: requests.Evaluate) -> int:
     task = find_task(request.env) if request.world is None else _imagined(request)
     env = task.env()
     names = [name for name in (request.policy, request.against) if name]
-    actors = [actor_of(task, name) for name in names]
-
-    def work() -> list[Evaluation]:
-        return [_evaluated(task, name, actor, request, display) for name, actor in zip(names, actors, strict=True)]
-
     with Display() as display, registering(request.at) as book:
-        found = tested(book, request, task, env, names, work)
+        policies = [find_candidate(task, name, book=book) for name in names]
+        actors = [policy.make(env.spec) for policy in policies]
+
+        def work() -> list[Evaluation]:
+            return [_evaluated(task, name, actor, request, display) for name, actor in zip(names, actors, strict=True)]
+
+        found = tested(book, request, task, env, policies, work)
     records = [evaluation.to_json() for evaluation in found]
     display.table(score_header(records), score_rows(records))
     if request.against:

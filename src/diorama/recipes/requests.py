@@ -166,7 +166,8 @@ class Evaluate:
     seed: int = 100_000
     """Seed of the first episode (Push-T's published test seeds start at 100000)."""
     length: int | None = None
-    """Most steps of an episode. Default: the task's own, else 200."""
+    """Most steps of an episode. Default: the task's own; of a world that begins at a dataset, those of its longest
+    episode, at most 200."""
     against: str | None = None
     """A second policy; both are run on the same seeds and their paired difference is printed."""
     out: Path | None = None
