@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from diorama.core import ArraySpec, Env, EnvSpec, HostEnv, HostPolicy, field
+from diorama.core import ArraySpec, Env, EnvSpec, HostEnv, HostPolicy, Policy, field
 from diorama.core.env import Observation, Scenario
 from diorama.core.errors import ConfigError, SpecError
+from diorama.envs.adapters import Hosted
+from diorama.envs.check import check_env
 from diorama.envs.teaching import Counter, PointMass
 from diorama.evaluate import Evaluation, episode_return, evaluate, run_episodes
 from diorama.policies import RandomPolicy
@@ -146,9 +148,47 @@ def test_no_episode_has_no_steps() -> None:
             run_episodes(env, RandomPolicy(SPEC), np.arange(2), 0)
 
 
-def test_a_policy_on_the_host_cannot_act_in_jax() -> None:
-    with pytest.raises(ConfigError, match="Still acts on the host and 'coin' runs in JAX"):
-        run_episodes(Coin(), Still(), np.arange(2), 3)
+class HostLeaning(HostPolicy):
+    """Pushes back towards the origin."""
+
+    def init(self, spec: EnvSpec, seeds: np.ndarray) -> None:
+        return None
+
+    def act(self, memory: None, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, None]:
+        return np.clip(-0.5 * observation["position"], -1.0, 1.0), None
+
+
+class Leaning(Policy):
+    """The same in JAX."""
+
+    def init(self, spec: EnvSpec) -> None:
+        return None
+
+    def act(self, memory: None, observation: Observation, key: PRNGKeyArray) -> tuple[Float[Array, " A"], None]:
+        return jnp.clip(-0.5 * observation["position"], -1.0, 1.0), None
+
+
+def test_a_policy_on_the_host_acts_in_jax_as_one_in_jax_does() -> None:
+    seeds, masses = np.array([3, 2**32 - 1, 8]), {"mass": np.array([0.5, 1.0, 2.0])}
+    for scenario in (None, masses):
+        hosted, inside = (run_episodes(PointMass(), one, seeds, 9, scenario) for one in (HostLeaning(), Leaning()))
+        for name in ("action", "reward", "end", "mask"):
+            np.testing.assert_allclose(getattr(hosted, name), getattr(inside, name), rtol=1e-4, atol=1e-6)
+        for name, seen in inside.observation.items():
+            np.testing.assert_allclose(hosted.observation[name], seen, rtol=1e-4, atol=1e-6)
+
+
+def test_a_world_in_jax_keeps_the_contract_of_the_host() -> None:
+    check_env(Hosted(PointMass()))
+
+
+def test_chance_in_a_world_in_jax_is_the_same_alone_and_among_others() -> None:
+    together = run_episodes(Coin(), Still(), np.arange(6), 5)
+    alone = [run_episodes(Coin(), Still(), np.array([seed]), 5) for seed in range(6)]
+    np.testing.assert_array_equal(together.mask, np.concatenate([one.mask for one in alone]))
+    assert 0 < together.end.any(-1).sum() < 6  # The coin falls on both sides.
+    with pytest.raises(SpecError, match="integer from 0"):
+        run_episodes(Coin(), Still(), np.array([-1]), 3)
 
 
 def evaluation(seeds: tuple[int, ...] = (1, 2, 3), world: str = "coin", scores: tuple = (1.0, 2.0, 3.5)) -> Evaluation:

@@ -11,7 +11,7 @@ from diorama.core import Env, HostEnv, Policy, Trajectory, filter_jit
 from diorama.core.env import Scenario
 from diorama.core.errors import ConfigError, SpecError
 from diorama.core.host_policy import HostPolicy
-from diorama.envs.adapters import run_host
+from diorama.envs.adapters import Hosted, run_host
 from diorama.envs.adapters.host import Progress, complete_scenario
 from diorama.evaluate import intervals
 from diorama.evaluate.intervals import Estimate
@@ -86,15 +86,13 @@ def run_episodes(
 ) -> Trajectory:
     """One episode for each seed in a world of either kind, as NumPy arrays [N, ...].
 
-    A scenario value is shared by all worlds or has a leading axis N. Raises `ConfigError` where a `HostPolicy` meets a
-    world in JAX, `SpecError` for seeds outside 0 .. 2^32 - 1 and lengths below 1.
+    A scenario value is shared by all worlds or has a leading axis N. A `HostPolicy` acts in a world in JAX step by
+    step (`Hosted`). Raises `SpecError` for seeds outside 0 .. 2^32 - 1 and lengths below 1.
     """
     if isinstance(env, HostEnv):
         return run_host(env, policy, seeds, length, scenario, progress)
-    if not isinstance(policy, Policy):
-        raise ConfigError(
-            f"{type(policy).__name__} acts on the host and {env.spec.name!r} runs in JAX; use a core Policy."
-        )
+    if isinstance(policy, HostPolicy):
+        return run_host(Hosted(env), policy, seeds, length, scenario, progress)
     seeds = _checked(seeds, length)
     scenario = complete_scenario(env.spec.scenario, scenario, len(seeds))
     return jax.tree.map(np.asarray, _run(env, policy, seeds, length, scenario))

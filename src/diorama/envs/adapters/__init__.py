@@ -8,6 +8,7 @@ from typing import Any
 
 _MODULE_OF = {
     "GymnasiumEnv": "gymnasium",
+    "Hosted": "hosted",
     "check_actions": "host",
     "complete_scenario": "host",
     "from_gymnasium": "gymnasium",
