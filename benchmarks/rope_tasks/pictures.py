@@ -1,6 +1,6 @@
 """A strip of pictures of each rope task, solved by hand from the first held-out start.
 
-Run: ``python benchmarks/rope_tasks/pictures.py --out docs/images``.
+Run: ``python benchmarks/rope_tasks/pictures.py --out docs/images [--tasks ...]``.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from diorama.envs.rope.tasks.drawing import Camera
 VIEWS = {
     "coiling": Camera((0.0, -1.2, 0.75), (0.0, 0.0, 0.22), 36.0),
     "gathering": Camera((0.0, -0.95, 0.85), (0.0, 0.0, 0.0), 38.0),
+    "lifting": Camera((0.95, -0.7, 0.7), (-0.12, 0.0, 0.17), 42.0),
     "separation": Camera((0.0, -1.2, 1.1), (0.0, 0.0, 0.0), 45.0),
     "slingshot": Camera((0.3, -0.7, 0.6), (0.25, 0.0, 0.0), 38.0),
     "threading": Camera((0.3, -0.55, 0.35), (0.05, 0.0, 0.05), 38.0),
@@ -39,11 +40,12 @@ def main() -> None:
     """Draw all tasks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for task in TASKS:
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    for task in given.tasks:
         picture = Image.fromarray(strip(make_task(task), VIEWS[task]))
-        picture.quantize(64).save(out / f"rope-task-{task}.png", optimize=True)
+        picture.quantize(64).save(given.out / f"rope-task-{task}.png", optimize=True)
 
 
 if __name__ == "__main__":

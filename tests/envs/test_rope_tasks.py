@@ -137,6 +137,15 @@ def test_turns_and_crossings() -> None:
     assert float(crossings(line[::-1], middles[0], ahead, 0.05)) == -1.0
 
 
+def test_what_hangs_in_a_hand_is_not_lifted_by_the_rope() -> None:
+    task, goal = TASKS["lifting"](), jnp.array([0.0, 0.0, 0.2])
+    last = task.config.vertices - 1
+    handle = jnp.zeros((task.total_vertices, 3)).at[last + 1 :].set(goal)
+    held = [handle.at[0].set(goal + 0.3).at[last].set(goal - away) for away in (0.3, 0.04)]
+    high = held[0].at[last + 1 :, 2].add(0.05)
+    assert [bool(task.solved(vertices, goal)) for vertices in (*held, high)] == [True, False, False]
+
+
 def test_a_picture_shows_the_rope_where_it_is(begun: tuple[RopeTask, TaskState]) -> None:
     world, start = begun
     above = Camera((0.25, -0.01, 1.2), (0.25, 0.0, 0.0), 60.0, 80, 80, 1)

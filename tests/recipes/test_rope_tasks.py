@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from diorama.core.errors import ConfigError, SpecError
+from diorama.envs.rope.tasks import TASKS
 from diorama.evaluate import evaluate
 from diorama.policies import check_policy
 from diorama.recipes.rope_tasks import COST_LEFT, SUCCESS
@@ -30,7 +31,7 @@ def test_the_solution_by_hand_scores_and_the_rules_are_those_of_the_simulator() 
         task.rules.reward({}, {"vertices": cut[0]["vertices"]}, seen.action, fast)
 
 
-@pytest.mark.parametrize("name", ["coiling", "gathering", "separation", "slingshot", "threading", "wiring-post"])
+@pytest.mark.parametrize("name", TASKS)
 def test_a_task_has_its_actors_and_its_time(name: str) -> None:
     task = find_task(f"rope-{name}")
     spec = task.env().spec

@@ -7,6 +7,7 @@ from diorama.core.errors import ConfigError
 from diorama.envs.rope.execution import Execution, best
 from diorama.envs.rope.tasks.coiling import Coiling
 from diorama.envs.rope.tasks.gathering import Gathering
+from diorama.envs.rope.tasks.lifting import Lifting
 from diorama.envs.rope.tasks.separation import Separation
 from diorama.envs.rope.tasks.slingshot import Slingshot
 from diorama.envs.rope.tasks.task import Task
@@ -14,7 +15,7 @@ from diorama.envs.rope.tasks.threading import Threading
 from diorama.envs.rope.tasks.wiring import Wiring
 from diorama.envs.rope.tasks.world import RopeTask
 
-_MAKERS: tuple[Callable[[], Task], ...] = (Coiling, Gathering, Separation, Slingshot, Threading, Wiring)
+_MAKERS: tuple[Callable[[], Task], ...] = (Coiling, Gathering, Lifting, Separation, Slingshot, Threading, Wiring)
 TASKS: dict[str, Callable[[], Task]] = {make().name: make for make in _MAKERS}
 """A maker of each task, by name."""
 

@@ -29,14 +29,21 @@ def rope(config: TaskConfig, scenario: Scenario, position: Float[Array, "V 3"]) 
 
 def stiff(config: TaskConfig, position: Float[Array, "V 3"], line_density: float, bend: float) -> Rod:
     """An object: a stiff rod that rests in the shape that it has at ``position`` [m], as thick as the rope."""
-    made = _rod(config, position, jnp.asarray(bend), jnp.asarray(line_density))
-    state = at_rest(made, position)
-    bent = curvature(made, state.frames, state.angle) / made.span[:, None]
-    return dataclasses.replace(made, rest_curvature=bent)
+    return formed(_rod(config, position, jnp.asarray(bend), jnp.asarray(line_density)), position)
+
+
+def formed(rod: Rod, position: Float[Array, "V 3"]) -> Rod:
+    """The rod that rests in the shape that it has at ``position`` [m]."""
+    state = at_rest(rod, position)
+    bent = curvature(rod, state.frames, state.angle) / rod.span[:, None]
+    return dataclasses.replace(rod, rest_curvature=bent)
 
 
 def together(*rods: Rod) -> Rod:
-    """Several rods in one set of arrays."""
+    """Several rods in one set of arrays.
+
+    Frames are carried along all of it, so what is not straight in a plane is to be `formed` again where it lies.
+    """
     first, *others = rods
     for other in others:
         first = joined(first, other)
