@@ -13,10 +13,11 @@ error of coverage where the actions of recorded episodes are played again (24 of
 which nothing learned); for policies optimised in no world (``independent``), for all that were
 not optimised in the world that ranks (``not its own``), and for those that were (``its own``). The score is the best
 clipped coverage; the success rate (coverage beyond 95 %) is a second table. Intervals: 95 %, two-level bootstrap over
-policies and starts.
+policies and starts. Then the weighted mean minus each of its members, on independent policies, paired.
 """
 
 import argparse
+import json
 import pathlib
 import sys
 import time
@@ -276,15 +277,30 @@ def unknown(value: object) -> object:
     return None if isinstance(value, float) and value != value else value
 
 
+def compare(out: pathlib.Path) -> None:
+    """The weighted mean against each of its members, from the episodes of a finished study."""
+    study = json.loads((out / "ranking.json").read_text())
+    episodes = read_episodes(out / "episodes.parquet")
+    found = {
+        name: against_members(episodes, study["policies"], study["shares"], study["optimised_in"], metric)
+        for name, metric in SCORES.items()
+    }
+    write_atomically(out / "differences.json", canonical(unknown(found)) + "\n")
+    sys.stdout.write("".join(f"\n{name}\n\n{differences(part)}" for name, part in found.items()))
+
+
 def main() -> None:
     """Make, evaluate, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--size", choices=sorted(SETTINGS), default="full")
     parser.add_argument("--executor", default="processes:2")
-    parser.add_argument("--only", choices=("prepare", "report"), help="stop after, or begin with, this")
+    parser.add_argument("--only", choices=("prepare", "report", "compare"), help="stop after, or begin with, this")
     arguments = parser.parse_args()
     task, settings, out = find_task("push-t"), SETTINGS[arguments.size], arguments.out.resolve()
+    if arguments.only == "compare":
+        compare(out)
+        return
     ready = prepared(task, settings, out)
     policies, worlds, own = ready.policies, ready.worlds, ready.own
     plan = Plan(tuple(range(FIRST_SEED, FIRST_SEED + settings.episodes)), settings.length, {}, settings.batch)
@@ -311,16 +327,11 @@ def main() -> None:
         "scores": scores(episodes, done, places),
         "rows": rows,
         "bars": bars(rows["coverage"]),
-        "weighted mean minus member": {
-            name: against_members(episodes, done, shares, own, metric) for name, metric in SCORES.items()
-        },
     }
     write_atomically(out / "ranking.json", canonical(unknown(result)) + "\n")
     sys.stdout.write("".join(f"{name}\n\n{table(part)}\n" for name, part in rows.items()))
-    sys.stdout.write(
-        "".join(f"{name}\n\n{differences(part)}\n" for name, part in result["weighted mean minus member"].items())
-    )
     sys.stdout.write("".join(f"{name}: {'yes' if held else 'NO'}\n" for name, held in result["bars"].items()))
+    compare(out)
 
 
 if __name__ == "__main__":
