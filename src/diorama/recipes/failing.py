@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from diorama.core import HostEnv, Trajectory
+from diorama.core import Trajectory
 from diorama.core.canonical import canonical, to_json
 from diorama.core.errors import ConfigError, DataError
-from diorama.envs.adapters import run_host
+from diorama.evaluate import run_episodes
 from diorama.evaluate.failures import (
-    PUSHING,
+    GENERAL,
     BlindSpot,
     Clusters,
     Records,
@@ -22,8 +22,6 @@ from diorama.evaluate.failures import (
     find_slices,
     labelled,
     page,
-    pushing_endings,
-    pushing_phases,
     replay_failures,
 )
 from diorama.evaluate.failures.taxonomy import modes_of
@@ -74,6 +72,8 @@ def real_part(episodes: Episodes, task: Task, policy: str | None) -> Episodes:
     """The episodes of one policy in reality. Raises `ConfigError` where that is not one policy, or none failed."""
     names = {task.name, "reality"}
     real = episodes.take(np.array([world in names for world in episodes.world], bool))
+    if not task.success:
+        raise ConfigError(f"{task.name!r} says of no episode that it failed; bring a Task with a success metric.")
     if not len(real):
         raise ConfigError(f"No episode of the table is of reality ({task.name}); failures are looked for in reality.")
     several = sorted(set(real.policy))
@@ -90,18 +90,14 @@ def explain(request: Failures, task: Task, policy: Actor, real: Episodes, worlds
     """Run the failures again in reality, and find modes, slices and blind spots."""
     failed = np.flatnonzero(~real.success)[: request.most]
     seeds, length = real.seed[failed], task.steps(request.length)
-    env = task.env()
-    if not isinstance(env, HostEnv):
-        raise ConfigError(
-            f"Failures of {task.name!r} cannot be explained yet: the ways to fail are told apart for Push-T alone."
-        )
+    env, ways = task.env(), task.ways or GENERAL
     scenario = scenario_of(real, list(env.spec.scenario.factors), failed)
-    again = run_host(env, policy, seeds, length, scenario)
-    endings = pushing_endings(again)
+    again = run_episodes(env, policy, seeds, length, scenario)
+    endings = ways.endings(again)
     groups = cluster(np.stack(list(endings.values()), axis=1))
-    modes = modes_of(seeds, labelled(endings, PUSHING), groups.label, PUSHING, groups.stability)
+    modes = modes_of(seeds, labelled(endings, ways.rules), groups.label, ways.rules, groups.stability)
     succeeded = {world.name: _hides(request, task, policy, world, again, seeds, scenario) for world in worlds}
-    records = _records(real, task, failed, pushing_phases(endings))
+    records = _records(real, task, failed, ways.phases(endings))
     slices = find_slices(1.0 - real.success, {n: v for n, v in real.factors.items() if np.ptp(v) > 0})
     spots = blind_spots(modes, seeds, succeeded)
     title = f"How {real.policy[0]} fails in {task.name}"

@@ -11,6 +11,7 @@ from diorama.envs.pusht.coverage import REWARD_COVERAGE
 from diorama.envs.pusht.metrics import coverage_shown
 from diorama.envs.pusht.scripted import ScriptedDemonstrator, ScriptedPlay
 from diorama.envs.pusht.starts import REGIONS
+from diorama.evaluate.failures.pushing import WAYS
 from diorama.imagine.host_world import Rules
 from diorama.recipes.tasks import Physics, Task
 
@@ -40,6 +41,7 @@ def push_t(images: bool = False) -> Task:
             "push-t-quasistatic": Physics("quasi-static", lambda found: _quasi_static(observations, found)),
             "push-t-mujoco": Physics("mujoco", lambda found: _mujoco(observations, found)),
         },
+        ways=WAYS,
     )
 
 

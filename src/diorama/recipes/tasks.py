@@ -19,6 +19,7 @@ from diorama.core.host_policy import HostPolicy
 from diorama.envs.adapters import from_gymnasium
 from diorama.envs.registered import ENVIRONMENTS, make
 from diorama.evaluate import Metric, episode_return
+from diorama.evaluate.failures.taxonomy import Ways
 from diorama.imagine.host_world import Rules
 from diorama.imagine.world import Reward
 from diorama.policies import RandomPolicy
@@ -45,7 +46,8 @@ class Task:
     names the metric of booleans that means success, "" for none. ``obeyed``: factors of variation that a learned world
     obeys without being told, because they say where episodes start or how they are scored. ``rules`` say of imagined
     observations what reality says of its own (`Rules`). ``physics``: other worlds of the task by name, interchangeable
-    with ``env``. ``timed``: success is defined after ``length`` steps alone.
+    with ``env``. ``timed``: success is defined after ``length`` steps alone. ``ways``: how its episodes fail, None for
+    what can be said of any task.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Task:
     rules: Rules | None = None
     physics: Mapping[str, "Physics"] = field(default_factory=dict)
     timed: bool = False
+    ways: Ways | None = None
 
     def steps(self, asked: int | None) -> int:
         """Steps of an episode to be judged: those ``asked`` for, else the task's own.

@@ -11,9 +11,10 @@ __getattr__, __dir__, __all__ = attach(
         "hidden": ("BlindSpot", "blind_spots", "replay_failures"),
         "clusters": ("Clusters", "adjusted_rand", "cluster"),
         "summary": ("page",),
+        "general": ("GENERAL", "general_endings", "general_phases"),
         "pushing": ("PUSHING", "pushing_endings", "pushing_phases"),
         "records": ("Records",),
         "slices": ("Slice", "find_slices"),
-        "taxonomy": ("SEEDS", "Mode", "Rule", "labelled"),
+        "taxonomy": ("SEEDS", "Mode", "Rule", "Ways", "labelled"),
     },
 )

@@ -14,7 +14,7 @@ from diorama.core import Env, EnvSpec, HostEnv, HostPolicy, Policy, Trajectory
 from diorama.core.env import Scenario
 from diorama.core.errors import ConfigError
 from diorama.core.host_policy import as_host_policy
-from diorama.envs.adapters import run_host
+from diorama.envs.adapters import Hosted, run_host
 from diorama.evaluate.failures.taxonomy import Mode
 from diorama.evaluate.statistics.binomial import wilson
 from diorama.evaluate.statistics.estimate import Estimate
@@ -67,18 +67,14 @@ def replay_failures(
 ) -> Trajectory:
     """The failures ``[N, T, ...]`` again in another world: the first ``share`` of their actions, then the policy.
 
-    They begin at the same starts. Raises `ConfigError` for a world in JAX (hand it out as a `HostEnv`) and for a share
-    outside of [0, 1].
+    They begin at the same starts. Raises `ConfigError` for a share outside of [0, 1].
     """
-    if not isinstance(env, HostEnv):
-        raise ConfigError(
-            f"{env.spec.name!r} runs in JAX; failures are replayed in host worlds, as find_world gives them."
-        )
     if not 0 <= share <= 1:
         raise ConfigError(f"The share of the actions that is replayed is {share}; give 0 to 1.")
     actions = np.asarray(failures.action)
     steps = np.floor(share * np.asarray(failures.mask).sum(axis=1)).astype(int)
-    return run_host(env, Prefixed(policy, actions, steps), seeds, actions.shape[1], scenario)
+    host = env if isinstance(env, HostEnv) else Hosted(env)
+    return run_host(host, Prefixed(policy, actions, steps), seeds, actions.shape[1], scenario)
 
 
 def blind_spots(

@@ -11,7 +11,7 @@ from diorama.core import Trajectory
 from diorama.envs.pusht.geometry import UNIT_REACH, centre_of_gravity, wrap_angle
 from diorama.envs.pusht.invariants import clearance, poses
 from diorama.envs.pusht.scenario import exact
-from diorama.evaluate.failures.taxonomy import Rule
+from diorama.evaluate.failures.taxonomy import Rule, Ways
 
 WINDOW = 15
 """Steps of the terminal window."""
@@ -122,3 +122,4 @@ PUSHING = (
     Rule("beside its place", "translation error", "more than 20 px off", lambda e: ~_placed(e)),
 )
 """The taxonomy mapped to pushing: the first rule that holds names the failure."""
+WAYS = Ways(pushing_endings, pushing_phases, PUSHING)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diorama.core import Trajectory
+
 SEEDS = (
     "incomplete grasp",
     "slip",
@@ -33,6 +35,19 @@ class Rule:
     seed: str
     doc: str
     holds: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How episodes of a task fail.
+
+    ``endings``: trajectories ``[N, ...]`` to features by name [N]; ``phases``: features to the last phase that each
+    episode reached, by name [N]; ``rules``: the first that holds names a failure.
+    """
+
+    endings: Callable[[Trajectory], Mapping[str, np.ndarray]]
+    phases: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    rules: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
