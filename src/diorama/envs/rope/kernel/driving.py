@@ -95,7 +95,8 @@ def _each(bodies: Body, count: int) -> Body:
 
 
 def _shaped(part: np.ndarray, lead: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    return part.reshape(*lead, *part.shape[1:]).astype(kind, copy=False)
+    with np.errstate(over="ignore"):  # A rope that tore may fly beyond float32; it is infinite there, and has ended.
+        return part.reshape(*lead, *part.shape[1:]).astype(kind, copy=False)
 
 
 def _states(like: Body, shape: tuple[int, ...]) -> Body:
