@@ -17,6 +17,8 @@ from diorama.envs.rope.tasks.drawing import Camera
 VIEWS = {
     "coiling": Camera((0.0, -1.2, 0.75), (0.0, 0.0, 0.22), 36.0),
     "gathering": Camera((0.0, -0.95, 0.85), (0.0, 0.0, 0.0), 38.0),
+    "letter": Camera((0.0, -0.25, 0.75), (0.0, 0.0, 0.0), 40.0),
+    "letter-unseen": Camera((0.0, -0.25, 0.75), (0.0, 0.0, 0.0), 40.0),
     "lifting": Camera((0.95, -0.7, 0.7), (-0.12, 0.0, 0.17), 42.0),
     "separation": Camera((0.0, -1.2, 1.1), (0.0, 0.0, 0.0), 45.0),
     "slingshot": Camera((0.3, -0.7, 0.6), (0.25, 0.0, 0.0), 38.0),

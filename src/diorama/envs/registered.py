@@ -29,6 +29,8 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "rope": _builder("rope", "Rope"),
     "rope-coiling": _rope_task("coiling"),
     "rope-gathering": _rope_task("gathering"),
+    "rope-letter": _rope_task("letter"),
+    "rope-letter-unseen": _rope_task("letter-unseen"),
     "rope-lifting": _rope_task("lifting"),
     "rope-separation": _rope_task("separation"),
     "rope-slingshot": _rope_task("slingshot"),

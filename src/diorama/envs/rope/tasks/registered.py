@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Callable
+from functools import partial
 
 from diorama.core.errors import ConfigError
 from diorama.envs.rope.execution import Execution, best
 from diorama.envs.rope.tasks.coiling import Coiling
 from diorama.envs.rope.tasks.gathering import Gathering
+from diorama.envs.rope.tasks.letter import UNSEEN, Letter
 from diorama.envs.rope.tasks.lifting import Lifting
 from diorama.envs.rope.tasks.separation import Separation
 from diorama.envs.rope.tasks.slingshot import Slingshot
@@ -15,7 +17,17 @@ from diorama.envs.rope.tasks.threading import Threading
 from diorama.envs.rope.tasks.wiring import Wiring
 from diorama.envs.rope.tasks.world import RopeTask
 
-_MAKERS: tuple[Callable[[], Task], ...] = (Coiling, Gathering, Lifting, Separation, Slingshot, Threading, Wiring)
+_MAKERS: tuple[Callable[[], Task], ...] = (
+    Coiling,
+    Gathering,
+    Letter,
+    partial(Letter, UNSEEN, name="letter-unseen"),
+    Lifting,
+    Separation,
+    Slingshot,
+    Threading,
+    Wiring,
+)
 TASKS: dict[str, Callable[[], Task]] = {make().name: make for make in _MAKERS}
 """A maker of each task, by name."""
 
