@@ -148,6 +148,20 @@ def test_what_hangs_in_a_hand_is_not_lifted_by_the_rope() -> None:
     assert [bool(task.solved(vertices, goal)) for vertices in (*held, high)] == [True, False, False]
 
 
+def test_a_turn_counts_only_close_to_the_post_below_its_top_and_the_right_way() -> None:
+    task, goal = TASKS["wrapping"](), jnp.array([0.1, -0.2, 1.0])
+    turn = jnp.linspace(0.0, 2.2 * jnp.pi, task.total_vertices)
+
+    def helix(radius: float, height: float, sign: float = 1.0) -> jax.Array:
+        x, y = radius * jnp.cos(sign * turn), radius * jnp.sin(sign * turn)
+        return jnp.stack([goal[0] + x, goal[1] + y, height + 0.01 * turn], -1)
+
+    wound = [helix(0.04, 0.01), helix(0.1, 0.01), helix(0.04, 0.2), helix(0.04, 0.01, -1.0), helix(0.04, 0.01)[:-8]]
+    assert [bool(task.solved(vertices, goal)) for vertices in wound] == [True, False, False, False, False]
+    assert float(task.cost(wound[0], goal)) == pytest.approx(0.1 * (7.0 - 2.2 * np.pi), abs=1e-3)
+    assert float(task.cost(wound[1], goal)) > 0.35
+
+
 def test_only_a_wire_that_yields_keeps_its_letter() -> None:
     world = make_task("letter-unseen")
     key, task = jax.random.key(SEED), world.task

@@ -36,6 +36,7 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "rope-slingshot": _rope_task("slingshot"),
     "rope-threading": _rope_task("threading"),
     "rope-wiring-post": _rope_task("wiring-post"),
+    "rope-wrapping": _rope_task("wrapping"),
 }
 """A builder of an `Env` or a `HostEnv` for each name. ``push-t`` needs the extra ``pusht``, another one ``mujoco``."""
 

@@ -8,13 +8,18 @@ from diorama.envs.rope.vectors import length
 
 def swept(curve: Float[Array, "V 2"], centre: Float[Array, " 2"]) -> Float[Array, ""]:
     """The angle [rad] by which the view of a curve from ``centre`` turns, counter-clockwise."""
+    return jnp.sum(turns(curve, centre))
+
+
+def turns(curve: Float[Array, "V 2"], centre: Float[Array, " 2"]) -> Float[Array, " E"]:
+    """The part of each edge in `swept`."""
     arm = curve - centre[None]
     arm, following = arm[:-1], arm[1:]
     crossed = arm[:, 0] * following[:, 1] - arm[:, 1] * following[:, 0]
     along = jnp.sum(arm * following, -1)
     # At the centre itself there is no angle, and no derivative.
     lost = (jnp.abs(crossed) + jnp.abs(along)) < 1e-12
-    return jnp.sum(jnp.where(lost, 0.0, jnp.arctan2(jnp.where(lost, 0.0, crossed), jnp.where(lost, 1.0, along))))
+    return jnp.where(lost, 0.0, jnp.arctan2(jnp.where(lost, 0.0, crossed), jnp.where(lost, 1.0, along)))
 
 
 def crossings(

@@ -16,6 +16,7 @@ from diorama.envs.rope.tasks.task import Task
 from diorama.envs.rope.tasks.threading import Threading
 from diorama.envs.rope.tasks.wiring import Wiring
 from diorama.envs.rope.tasks.world import RopeTask
+from diorama.envs.rope.tasks.wrapping import Wrapping
 
 _MAKERS: tuple[Callable[[], Task], ...] = (
     Coiling,
@@ -27,6 +28,7 @@ _MAKERS: tuple[Callable[[], Task], ...] = (
     Slingshot,
     Threading,
     Wiring,
+    Wrapping,
 )
 TASKS: dict[str, Callable[[], Task]] = {make().name: make for make in _MAKERS}
 """A maker of each task, by name."""
