@@ -5,12 +5,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from diorama.core import Env, EnvSpec, Metrics, Module, Prediction, Window, WorldModel, field
 from diorama.core.env import Observation, Scenario, State
 from diorama.core.world_model import Belief
 from diorama.imagine.gradient import Reward
+
+VECTORS, PICTURES = 4096, 256
+"""Starts are padded to multiples of this: rows of vectors, and of pictures, which are larger."""
 
 
 class LearnedReward(Module):
@@ -34,22 +38,28 @@ class AnalyticReward(Module):
 class Imagined(Env):
     """A learned world as an `Env`: its state is the model's belief, and it starts from real first observations.
 
-    ``starts`` holds real observations ``[N, ...]`` by name; ``reset`` draws one of them. The scenario space is empty,
-    because a learned world cannot be told its factors of variation.
+    ``rows`` holds real observations ``[M, ...]`` by name, of which the first ``count`` are meant (see `as_env`);
+    ``reset`` draws one of them. The scenario space is empty, because a learned world cannot be told its factors of
+    variation.
     """
 
     spec: EnvSpec = field(static=True)
     model: WorldModel
-    starts: Observation
+    rows: Observation
+    count: Int[Array, ""]
     rewarded: LearnedReward | AnalyticReward
     threshold: float = field(static=True)
 
     def reset(self, scenario: Scenario, key: PRNGKeyArray) -> State:
         """The belief after one of the real first observations, drawn uniformly."""
         draw_key, start_key = jax.random.split(key)
-        count = jax.tree.leaves(self.starts)[0].shape[0]
-        index = jax.random.randint(draw_key, (), 0, count)
-        return self.model.start(jax.tree.map(lambda a: a[index], self.starts), start_key)
+        index = jax.random.randint(draw_key, (), 0, self.count)
+        return self.model.start(jax.tree.map(lambda a: a[index], self.rows), start_key)
+
+    @property
+    def starts(self) -> Observation:
+        """The real observations ``[N, ...]`` to start from; not inside of a compiled program."""
+        return {name: values[: int(self.count)] for name, values in self.rows.items()}
 
     def step(self, state: State, action: Float[Array, " A"], key: PRNGKeyArray) -> State:
         """Imagine one step."""
@@ -79,11 +89,23 @@ def as_env(
 
     ``starts``: real observations ``[N, ...]`` by name to start from, NumPy or JAX arrays. ``reward``: an analytic
     reward of ``(observation, action, next_observation)``; without it the model's reward head is used.
+
+    The starts are padded to a few sizes, so that a program that was compiled for one dataset serves also when some more
+    episodes were added.
     """
     spec = EnvSpec(f"imagined {model.spec.name}", model.spec.observation, model.spec.action, model.spec.control_period)
     rewarded = AnalyticReward(reward) if reward else LearnedReward()
-    starts = {name: jnp.asarray(starts[name]) for name in model.spec.observation}
-    return Imagined(spec, model, starts, rewarded, threshold)
+    count = len(next(iter(starts.values())))
+    rows = {name: _padded(starts[name]) for name in model.spec.observation}
+    return Imagined(spec, model, rows, jnp.asarray(count), rewarded, threshold)
+
+
+def _padded(values: Any) -> Array:
+    """Rows ``[N, ...]`` with zeros after them up to a multiple of `VECTORS`, or of `PICTURES`."""
+    values = np.asarray(values)
+    piece = VECTORS if values.ndim <= 2 else PICTURES
+    more = -len(values) % piece
+    return jnp.asarray(np.concatenate([values, np.zeros((more, *values.shape[1:]), values.dtype)]))
 
 
 class Exact(WorldModel):

@@ -12,6 +12,7 @@ clipping), ``value_loss`` (mean squared error against the TD(lambda) targets), `
 ``local_loss`` (of the local model on what the world just showed, where it is refreshed).
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -132,9 +133,11 @@ def train_first_order(
     state = (checkpoints.restore(state) if checkpoints else None) or state
     clock = Clock(stage, config.updates, progress)
     done = int(state.cursor)
+    # The program asks for no seed; without it that of the next training that differs by its seed alone is the same.
+    given = Given(dataclasses.replace(config, seed=0), worlds, gradient)
     while done < config.updates:
         count = min(config.chunk, config.updates - done)
-        state, metrics = update((Given(config, worlds, gradient), count), state)
+        state, metrics = update((given, count), state)
         done = int(state.cursor)
         if checkpoints:
             checkpoints.save(state, done)
