@@ -35,6 +35,7 @@ ENVIRONMENTS: dict[str, Callable[[], Any]] = {
     "rope-separation": _rope_task("separation"),
     "rope-slingshot": _rope_task("slingshot"),
     "rope-threading": _rope_task("threading"),
+    "rope-unknotting": _rope_task("unknotting"),
     "rope-wiring-post": _rope_task("wiring-post"),
     "rope-wrapping": _rope_task("wrapping"),
 }

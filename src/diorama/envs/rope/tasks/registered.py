@@ -14,6 +14,7 @@ from diorama.envs.rope.tasks.separation import Separation
 from diorama.envs.rope.tasks.slingshot import Slingshot
 from diorama.envs.rope.tasks.task import Task
 from diorama.envs.rope.tasks.threading import Threading
+from diorama.envs.rope.tasks.unknotting import Unknotting
 from diorama.envs.rope.tasks.wiring import Wiring
 from diorama.envs.rope.tasks.world import RopeTask
 from diorama.envs.rope.tasks.wrapping import Wrapping
@@ -27,6 +28,7 @@ _MAKERS: tuple[Callable[[], Task], ...] = (
     Separation,
     Slingshot,
     Threading,
+    Unknotting,
     Wiring,
     Wrapping,
 )
