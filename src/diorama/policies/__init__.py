@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "config": ("ActorConfig", "DescentConfig", "IcemConfig", "PlannerConfig", "RandomConfig"),
+        "authority": ("LogDeterminant", "Measure", "Needed", "SmallestSingular"),
         "actor": ("Actor", "Critic", "Likeliest", "Sampled"),
         "check": ("check_policy",),
         "constant": ("Constant",),

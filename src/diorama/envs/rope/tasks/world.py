@@ -1,5 +1,7 @@
 """A rope task as an `Env`: actions are velocities of grippers, the reward is how much nearer to done the rope came."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
@@ -61,16 +63,8 @@ class RopeTask(Env):
     def step(self, state: TaskState, action: Float[Array, " A"], key: PRNGKeyArray) -> TaskState:
         """One control period: in each of its parts grippers look at what pulls at them."""
         config, clock = self.task.config, state.clock
-
-        def part(scene: Scene, _: None) -> tuple[Scene, None]:
-            handles = constant(_handles(config, scene, clock, action))
-            scheme = Scheme(jnp.asarray(config.substep, scene.goal.dtype))
-            bodies = self.execution.travel(scene.rod, scene.body, scene.around, handles, scheme, steps=config.substeps)
-            body: RodState = jax.tree.map(lambda leaf: leaf[-1], bodies)
-            return Scene(scene.rod, body, scene.around, scene.goal, scene.low, scene.high), None
-
-        after = jax.lax.scan(part, state.scene, None, length=config.parts)[0]
-        torn = jnp.maximum(state.torn, 1.0 - _whole(after.body))
+        after, tore = decided(self.execution, config, state.scene, lambda scene: _handles(config, scene, clock, action))
+        torn = jnp.maximum(state.torn, tore)
         after = jax.tree.map(lambda new, old: jnp.where(torn > 0.0, old, new), after, state.scene)
         return TaskState(after, clock + 1.0, torn)
 
@@ -95,23 +89,46 @@ class RopeTask(Env):
         return state.torn > 0.0
 
 
-def _handles(config: TaskConfig, scene: Scene, clock: Array, action: Array) -> Handles:
-    """All that is held; a gripper stays in its box, and gives way to a rope that pulls harder than it can."""
-    handles = _held(free(scene.rod), config.fixed)
-    told = jnp.clip(action, -config.speed, config.speed).reshape(-1, 3)
+def decided(
+    execution: Execution, config: TaskConfig, scene: Scene, handles: Callable[[Scene], Handles]
+) -> tuple[Scene, Float[Array, ""]]:
+    """The scene one decision later, and 1 where the rope tore; ``handles`` are asked for in each part."""
+
+    def part(now: Scene, _: None) -> tuple[Scene, None]:
+        scheme = Scheme(jnp.asarray(config.substep, now.goal.dtype))
+        told = constant(handles(now))
+        bodies = execution.travel(now.rod, now.body, now.around, told, scheme, steps=config.substeps)
+        body: RodState = jax.tree.map(lambda leaf: leaf[-1], bodies)
+        return Scene(now.rod, body, now.around, now.goal, now.low, now.high), None
+
+    after = jax.lax.scan(part, scene, None, length=config.parts)[0]
+    return after, 1.0 - _whole(after.body)
+
+
+def led(
+    config: TaskConfig, scene: Scene, place: Float[Array, " 3"], wanted: Float[Array, " 3"], force: Float[Array, " 3"]
+) -> Float[Array, " 3"]:
+    """The velocity [m/s] of a gripper at ``place``: it stays in its box, and gives way to a rope that pulls too hard."""
     spell = config.control_period / config.parts
-    pull = _pull(scene)
+    over = jnp.clip(length(force) / config.strength - 1.0, 0.0, 2.0)
+    there = jnp.clip(place + spell * (wanted + config.speed * over * unit(force)), scene.low, scene.high)
+    return (there - place) / spell
+
+
+def _handles(config: TaskConfig, scene: Scene, clock: Array, action: Array) -> Handles:
+    """All that is held."""
+    handles = held_too(free(scene.rod), config.fixed)
+    told = jnp.clip(action, -config.speed, config.speed).reshape(-1, 3)
+    pull = tension(scene)
     for grip, wanted in zip(config.grips, told, strict=True):
-        place = scene.body.position[grip[0]]
         force = sum(pull[vertex] for vertex in grip)
-        over = jnp.clip(length(force) / config.strength - 1.0, 0.0, 2.0)
-        there = jnp.clip(place + spell * (wanted + config.speed * over * unit(force)), scene.low, scene.high)
-        handles = _held(handles, grip)
+        velocity = led(config, scene, scene.body.position[grip[0]], wanted, force)
+        handles = held_too(handles, grip)
         for vertex in grip:
-            handles = move(handles, vertex, (there - place) / spell)
+            handles = move(handles, vertex, velocity)
     if not config.release:
         return handles
-    kept = _held(free(scene.rod), config.fixed)
+    kept = held_too(free(scene.rod), config.fixed)
     return jax.tree.map(lambda one, other: jnp.where(clock < config.release, one, other), handles, kept)
 
 
@@ -122,16 +139,16 @@ def _whole(body: RodState) -> Float[Array, ""]:
     return jnp.where(fine & jnp.all(jnp.stack(numbers)), 1.0, 0.0)
 
 
-def _pull(scene: Scene) -> Float[Array, "V 3"]:
+def tension(scene: Scene) -> Float[Array, "V 3"]:
     """How the edges that are stretched pull at each vertex [N]."""
     rod = scene.rod
     edge = edges_of(scene.body.position, rod.closed)
     strain = jnp.maximum(length(edge) / rod.rest_length - 1.0, 0.0)
-    tension = (rod.present * rod.stretch * strain)[:, None] * unit(edge)
-    return to_vertices(tension, -tension, rod.closed)
+    along = (rod.present * rod.stretch * strain)[:, None] * unit(edge)
+    return to_vertices(along, -along, rod.closed)
 
 
-def _held(handles: Handles, vertices: tuple[int, ...]) -> Handles:
+def held_too(handles: Handles, vertices: tuple[int, ...]) -> Handles:
     """Also holds these vertices, and the sections of edges between two of them."""
     edges = [vertex for vertex in vertices if vertex + 1 in vertices]
     handles = hold(handles, *vertices) if vertices else handles

@@ -1,0 +1,175 @@
+"""The rope agent on unknotting from held-out starts: grasps by control authority, by a rule, and at random.
+
+Run: ``python benchmarks/rope_agent/run.py --out rope_agent [--size nano] [--methods ...]``. One gripper, which begins
+empty and may grasp anew; the starts are the first of `HELD_OUT`. All agents have the same sub-goals and the same ways to
+try for a grasp; only where they grasp differs. They plan in the world that judges them, and the plan is played to its
+end and judged as any episode. ``hold still`` and ``random`` act without knowing anything.
+
+Every finished start is a file; the same command goes on where it was stopped, and ``--table`` only writes the table.
+``--pictures FOLDER`` draws the first starts of the first method.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from diorama.core import Policy, Trajectory, filter_jit
+from diorama.core.canonical import canonical
+from diorama.core.files import write_atomically
+from diorama.envs.rope.tasks import HELD_OUT, make_task, render, succeeded
+from diorama.envs.rope.tasks.drawing import Camera
+from diorama.envs.rope.tasks.judging import cost_left
+from diorama.envs.rope.tasks.regrasping import GraspState, Regrasping
+from diorama.evaluate import intervals
+from diorama.imagine import rollout
+from diorama.imagine.scripted import Scripted
+from diorama.policies import Constant, LogDeterminant, Needed, RandomPolicy, SmallestSingular
+from diorama.recipes.rope_agent import LENGTH, ByAuthority, Chooser, Fixed, NearestEnd, Random, solve
+
+CHOOSERS: dict[str, Callable[[], Chooser]] = {
+    "authority: needed direction": lambda: ByAuthority(Needed()),
+    "authority: smallest singular value": lambda: ByAuthority(SmallestSingular()),
+    "authority: log-determinant": lambda: ByAuthority(LogDeterminant()),
+    "fixed: middle": lambda: Fixed(0.5),
+    "fixed: first end": lambda: Fixed(0.0),
+    "fixed: end nearest to the sub-goal": NearestEnd,
+    "random grasp": Random,
+    "random grasp, best of two": lambda: Random(2),
+}
+SIMPLE = ("hold still", "random")
+STARTS = {"test": 1, "nano": 16, "xs": 50}
+GRASPS = 3
+VIEW = Camera((0.1, -1.0, 1.2), (0.1, 0.0, 0.1), 46.0)
+
+
+def world() -> Regrasping:
+    """Unknotting with one gripper and time for three grasps."""
+    made = make_task("unknotting")
+    return Regrasping(made.task, made.execution, grippers=1, decisions=GRASPS * LENGTH)
+
+
+@filter_jit
+def begun(world: Regrasping, seed: jax.Array) -> GraspState:
+    """The start of a held-out episode."""
+    return world.reset(world.spec.scenario.default(), jax.random.key(seed))
+
+
+@filter_jit
+def played(world: Regrasping, policy: Policy, start: GraspState, seed: jax.Array) -> Trajectory:
+    """An episode to its end."""
+    return rollout(world, policy, start, length=world.task.config.decisions, key=jax.random.key(seed))
+
+
+def episode(world: Regrasping, method: str, seed: int) -> dict:
+    """One method from one held-out start."""
+    start, spent, told = begun(world, np.uint32(seed)), time.process_time(), {}
+    policy: Policy = RandomPolicy(world.spec) if method == "random" else Constant(jnp.zeros(world.spec.action.size))
+    if method in CHOOSERS:
+        found = solve(world, start, CHOOSERS[method](), seed)
+        policy = Scripted(jnp.asarray(found.actions))
+        told = {
+            "segments": [[one.grasp, one.goal, one.score] for one in found.segments],
+            "actions": found.actions.tolist(),
+        }
+        told["imagined"] = found.imagined
+    spent = time.process_time() - spent
+    seen = played(world, policy, start, np.uint32(seed))
+    early = dataclasses.replace(seen, mask=np.arange(seen.length) < (GRASPS - 1) * LENGTH)
+    left = float(cost_left(world.task, seen))
+    success = {"success": bool(succeeded(world.task, seen)), "early": bool(succeeded(world.task, early))}
+    return success | {"left": left if np.isfinite(left) else None, "cpu_s": spent} | told
+
+
+def work(out: Path, size: str, methods: list[str]) -> None:
+    """Do what is not done yet, start by start, so that all methods have the same starts whenever it is stopped."""
+    made = world()
+    for count in range(STARTS[size]):
+        for method in methods:
+            path = _path(out, size, method, HELD_OUT[count])
+            if path.exists():
+                continue
+            found = episode(made, method, HELD_OUT[count])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, canonical(found))
+            sys.stderr.write(f"{method}, start {count}: {found['success']}, {found['cpu_s']:.0f} s\n")
+
+
+def _path(out: Path, size: str, method: str, seed: int) -> Path:
+    return out / size / method.replace(",", "").replace(":", "").replace(" ", "-") / f"{seed}.json"
+
+
+def table(out: Path, size: str) -> str:
+    """Success with Wilson's interval after two grasps and after three, and the cost left with a bootstrap interval."""
+    lines = [
+        "| who grasps where | starts | success, 2 grasps [95 %] | success, 3 grasps [95 %] | cost left [95 %] [m] "
+        "| decisions imagined | CPU s each |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for method in (*SIMPLE, *CHOOSERS):
+        rows = [json.loads(path.read_text()) for path in sorted(_path(out, size, method, 0).parent.glob("*.json"))]
+        if rows:
+            lines.append(_line(method, rows))
+    return "\n".join(lines) + "\n"
+
+
+def _line(method: str, rows: list[dict]) -> str:
+    rates = [intervals.rate(np.array([row[name] for row in rows])) for name in ("early", "success")]
+    left = intervals.mean(np.array([np.nan if row["left"] is None else row["left"] for row in rows]))
+    told = [f"{round(rate.value * len(rows))} of {len(rows)} [{rate.low:.2f}, {rate.high:.2f}]" for rate in rates]
+    imagined, spent = (np.median([row.get(name, 0) for row in rows]) for name in ("imagined", "cpu_s"))
+    return (
+        f"| {method} | {len(rows)} | {told[0]} | {told[1]} | {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] "
+        f"| {imagined:.0f} | {spent:.1f} |"
+    )
+
+
+def draw(out: Path, size: str, method: str, folder: Path) -> None:
+    """A strip of pictures of each of the first two episodes: every fifth decision until the rope is done."""
+    made = world()
+    for count in range(2):
+        start = begun(made, np.uint32(HELD_OUT[count]))
+        row = json.loads(_path(out, size, method, HELD_OUT[count]).read_text())
+        seen = played(made, Scripted(jnp.asarray(row["actions"], jnp.float32)), start, np.uint32(HELD_OUT[count]))
+        vertices = np.asarray(jnp.asarray(seen.observation["vertices"]))
+        moments = range(0, len(row["segments"]) * LENGTH + 1, 5)
+        strip = [render(made.task, start.scene, vertices[moment], VIEW) for moment in moments]
+        half = (len(strip) + 1) // 2
+        rows = [strip[:half], [*strip[half:], *[np.full_like(strip[0], 255)] * (2 * half - len(strip))]]
+        whole = np.concatenate([np.concatenate(row, 1) for row in rows], 0)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(whole).quantize(64).save(folder / f"rope-agent-{count}.png", optimize=True)
+
+
+def main() -> None:
+    """Work, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--size", choices=STARTS, default="nano")
+    parser.add_argument("--methods", nargs="+", choices=(*SIMPLE, *CHOOSERS), default=[*SIMPLE, *CHOOSERS])
+    parser.add_argument("--table", action="store_true", help="write the table of what is there")
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures of what is there")
+    given = parser.parse_args()
+    if given.pictures:
+        draw(
+            given.out,
+            given.size,
+            given.methods[0] if given.methods[0] in CHOOSERS else next(iter(CHOOSERS)),
+            given.pictures,
+        )
+        return
+    if not given.table:
+        work(given.out, given.size, given.methods)
+    sys.stdout.write(table(given.out, given.size))
+
+
+if __name__ == "__main__":
+    main()
