@@ -1,7 +1,7 @@
 """The rope agent on unknotting from held-out starts: grasps by control authority, by a rule, and at random.
 
 Run: ``python benchmarks/rope_agent/run.py --out rope_agent [--size nano] [--methods ...]``. One gripper, which begins
-empty and may grasp anew; the starts are the first of `HELD_OUT`. All agents have the same sub-goals and the same ways to
+empty and may grasp anew; starts are the first of `HELD_OUT`. All agents have the same sub-goals and the same ways to
 try for a grasp; only where they grasp differs. They plan in the world that judges them, and the plan is played to its
 end and judged as any episode. ``hold still`` and ``random`` act without knowing anything.
 

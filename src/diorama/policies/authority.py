@@ -58,7 +58,7 @@ class LogDeterminant(Measure):
 
 
 class Needed(Measure):
-    """The largest gain of one of the motions along what is ``needed``, with its sign: a rope pulls and does not push."""
+    """The largest gain of one of the motions along what is ``needed``, with its sign: ropes pull and do not push."""
 
     def __call__(
         self, motions: Float[Array, "P D"], responses: Float[Array, "P M"], needed: Float[Array, " M"]

@@ -2,7 +2,7 @@
 
 Again and again it reads the crossings of the rope (`rope_subgoals`), chooses where to grasp, tries the ways to get the
 sub-goal done with that grasp, and does the best of them. Where to grasp is a choice (`Chooser`): by control authority,
-which a short roll-out measures for every vertex that can be grasped, or by a rule. No language or vision model is needed.
+which a short roll-out measures for vertices that can be grasped, or by a rule. It needs no language or vision model.
 """
 
 import abc
@@ -19,8 +19,6 @@ from diorama.core import filter_jit
 from diorama.core.env import Observation
 from diorama.envs.rope.knots import knotted
 from diorama.envs.rope.tasks.regrasping import GraspState, Regrasping, choice, graspable
-from diorama.imagine import rollout
-from diorama.imagine.scripted import Scripted
 from diorama.policies.authority import Measure, responses
 from diorama.recipes.rope_subgoals import SubGoal, sub_goals
 
@@ -163,7 +161,7 @@ def candidates(world: Regrasping, state: GraspState, every: int) -> np.ndarray:
 
 
 def moved_by(world: Regrasping, state: GraspState, grasps: np.ndarray) -> Float[Array, "C P V 3"]:
-    """By how much [m] each vertex is moved by each of the probing motions of a gripper that holds each of ``grasps``."""
+    """By how much [m] each vertex is moved by each probing motion of a gripper that holds each of ``grasps``."""
     whole = world.task.config.vertices // _EVERY + 1
     padded = np.resize(grasps, whole)
     found = _moved(world, state, jnp.asarray(padded, jnp.float32))

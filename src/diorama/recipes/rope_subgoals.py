@@ -1,4 +1,4 @@
-"""What is to be done next with a rope on the floor, from its crossings: draw a tail out of a knot, or draw the ends apart.
+"""What is to be done next with a rope on the floor, from its crossings: draw a tail out of a knot, or the ends apart.
 
 A knot is undone by one of its tails: as many crossings are counted from that end as must go before the rest has no knot
 (`diorama.envs.rope.knots`). Whatever is grasped, the rope must slide through those crossings, away from that end.
@@ -96,7 +96,7 @@ def sub_goals(rope: np.ndarray, apart: float, highest: float) -> list[SubGoal]:
 
 
 def to_undo(rope: np.ndarray) -> list[float]:
-    """Where along the rope [V, 3] its first crossings are that must go before the rest has no knot; none if none help."""
+    """Where along the rope [V, 3] its first crossings are that must go to leave no knot; none if none help."""
     places = crossings_met(rope)[: 2 * _CUTS]
     if len(places) < 2:
         return []

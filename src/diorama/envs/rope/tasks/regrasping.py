@@ -62,7 +62,7 @@ class Regrasping(Env):
     def reset(self, scenario: Scenario, key: PRNGKeyArray) -> GraspState:
         """A start and a goal drawn from the key, the same as in `RopeTask`; nothing is held."""
         zero = jnp.zeros(())
-        return GraspState(self.task.begin(scenario, key), zero, zero, jnp.full(self.grippers, NOTHING))
+        return GraspState(self.task.begin(scenario, key), zero, zero, jnp.full(self.grippers, NOTHING, zero.dtype))
 
     def step(self, state: GraspState, action: Float[Array, " A"], key: PRNGKeyArray) -> GraspState:
         """One control period."""

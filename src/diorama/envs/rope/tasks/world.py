@@ -108,7 +108,7 @@ def decided(
 def led(
     config: TaskConfig, scene: Scene, place: Float[Array, " 3"], wanted: Float[Array, " 3"], force: Float[Array, " 3"]
 ) -> Float[Array, " 3"]:
-    """The velocity [m/s] of a gripper at ``place``: it stays in its box, and gives way to a rope that pulls too hard."""
+    """The velocity [m/s] of a gripper at ``place``: it stays in its box and gives way to too hard a pull."""
     spell = config.control_period / config.parts
     over = jnp.clip(length(force) / config.strength - 1.0, 0.0, 2.0)
     there = jnp.clip(place + spell * (wanted + config.speed * over * unit(force)), scene.low, scene.high)
