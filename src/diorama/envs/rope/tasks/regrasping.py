@@ -16,7 +16,7 @@ from diorama.envs.rope.execution import Execution
 from diorama.envs.rope.handles import Handles, free
 from diorama.envs.rope.tasks.config import TaskConfig
 from diorama.envs.rope.tasks.task import Scene, Task
-from diorama.envs.rope.tasks.world import FACTORS, decided, held_too, led, tension
+from diorama.envs.rope.tasks.world import FACTORS, RopeTask, TaskState, decided, held_too, led, tension
 
 NOTHING = -1.0
 """The number of the vertex that an empty gripper holds."""
@@ -45,8 +45,8 @@ class Regrasping(Env):
     """
 
     spec: EnvSpec = field(static=True)
-    task: Task
-    execution: Execution
+    plain: RopeTask
+    """The same with fixed grippers."""
     grippers: int = field(static=True)
 
     def __init__(self, task: Task, execution: Execution, grippers: int = 1, decisions: int | None = None):
@@ -55,14 +55,20 @@ class Regrasping(Env):
             raise ConfigError(
                 f"{task.name} with {grippers} grippers that may grasp anew: it needs one, and no release."
             )
-        self.task = dataclasses.replace(task, config=config)
-        self.execution, self.grippers = execution, grippers
-        self.spec = _spec(self.task, grippers)
+        self.plain = RopeTask(dataclasses.replace(task, config=config), execution)
+        self.grippers = grippers
+        self.spec = _spec(self.plain, grippers)
+
+    @property
+    def task(self) -> Task:
+        """The task, with its time."""
+        return self.plain.task
 
     def reset(self, scenario: Scenario, key: PRNGKeyArray) -> GraspState:
         """A start and a goal drawn from the key, the same as in `RopeTask`; nothing is held."""
-        zero = jnp.zeros(())
-        return GraspState(self.task.begin(scenario, key), zero, zero, jnp.full(self.grippers, NOTHING, zero.dtype))
+        begun = self.plain.reset(scenario, key)
+        held = jnp.full(self.grippers, NOTHING, begun.clock.dtype)
+        return GraspState(begun.scene, begun.clock, begun.torn, held)
 
     def step(self, state: GraspState, action: Float[Array, " A"], key: PRNGKeyArray) -> GraspState:
         """One control period."""
@@ -70,33 +76,18 @@ class Regrasping(Env):
         asked = self._asked(told[:, 3], state.held)
         changes = asked != state.held
         holds = jnp.where(changes, NOTHING, state.held)
-        after, tore = decided(
-            self.execution,
-            config,
-            state.scene,
-            lambda scene: _handles(config, scene, holds, config.speed * told[:, :3]),
-        )
-        torn = jnp.maximum(state.torn, tore)
-        after = jax.tree.map(lambda new, old: jnp.where(torn > 0.0, old, new), after, state.scene)
+        wanted = config.speed * told[:, :3]
+        after, torn = decided(self.plain, _plain(state), lambda scene: _handles(config, scene, holds, wanted))
         held = self._grasped(after.body.position, asked, changes)
         return GraspState(after, state.clock + 1.0, torn, held)
 
     def observe(self, state: GraspState) -> Observation:
         """As `RopeTask`, and what each gripper holds."""
-        body = state.scene.body
-        time = jnp.clip(state.clock / self.task.config.decisions, 0.0, 1.0)
-        return {
-            "vertices": body.position.ravel(),
-            "velocities": body.velocity.ravel(),
-            "goal": state.scene.goal,
-            "held": state.held,
-            "time": time[None],
-        }
+        return {**self.plain.observe(_plain(state)), "held": state.held}
 
     def reward(self, state: GraspState, action: Float[Array, " A"], next_state: GraspState) -> Float[Array, ""]:
-        """By how much the cost of the task fell [m]; less 1 m when the rope tears."""
-        before, after = (self.task.cost(s.scene.body.position, s.scene.goal) for s in (state, next_state))
-        return before - after - (next_state.torn - state.torn)
+        """As `RopeTask`."""
+        return self.plain.reward(_plain(state), action, _plain(next_state))
 
     def terminal(self, state: GraspState) -> Bool[Array, ""]:
         """Whether the rope tore."""
@@ -146,15 +137,13 @@ def _handles(config: TaskConfig, scene: Scene, holds: Array, wanted: Array) -> H
     return Handles(held, fixed.velocity + picked.T @ velocity, fixed.edges, fixed.spin)
 
 
-def _spec(task: Task, grippers: int) -> EnvSpec:
-    flat, last = (3 * task.total_vertices,), float(task.config.vertices - 1)
-    observation = {
-        "vertices": ArraySpec(flat, "m"),
-        "velocities": ArraySpec(flat, "m/s"),
-        "goal": ArraySpec((len(task.goal_names),), "m", names=task.goal_names),
-        "held": ArraySpec((grippers,), "1", NOTHING, last),
-        "time": ArraySpec((1,), "1", 0.0, 1.0),
-    }
+def _plain(state: GraspState) -> TaskState:
+    return TaskState(state.scene, state.clock, state.torn)
+
+
+def _spec(plain: RopeTask, grippers: int) -> EnvSpec:
+    last = float(plain.task.config.vertices - 1)
+    observation = {**plain.spec.observation, "held": ArraySpec((grippers,), "1", NOTHING, last)}
     names = tuple(f"{part}_{gripper}" for gripper in range(grippers) for part in ("x", "y", "z", "grasp"))
     action = ArraySpec((len(names),), "1", -1.0, 1.0, names=names)
-    return EnvSpec(f"rope-{task.name}-regrasping", observation, action, task.config.control_period, FACTORS)
+    return EnvSpec(f"{plain.spec.name}-regrasping", observation, action, plain.spec.control_period, FACTORS)

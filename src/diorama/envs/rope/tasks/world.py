@@ -63,9 +63,7 @@ class RopeTask(Env):
     def step(self, state: TaskState, action: Float[Array, " A"], key: PRNGKeyArray) -> TaskState:
         """One control period: in each of its parts grippers look at what pulls at them."""
         config, clock = self.task.config, state.clock
-        after, tore = decided(self.execution, config, state.scene, lambda scene: _handles(config, scene, clock, action))
-        torn = jnp.maximum(state.torn, tore)
-        after = jax.tree.map(lambda new, old: jnp.where(torn > 0.0, old, new), after, state.scene)
+        after, torn = decided(self, state, lambda scene: _handles(config, scene, clock, action))
         return TaskState(after, clock + 1.0, torn)
 
     def observe(self, state: TaskState) -> Observation:
@@ -89,20 +87,23 @@ class RopeTask(Env):
         return state.torn > 0.0
 
 
-def decided(
-    execution: Execution, config: TaskConfig, scene: Scene, handles: Callable[[Scene], Handles]
-) -> tuple[Scene, Float[Array, ""]]:
-    """The scene one decision later, and 1 where the rope tore; ``handles`` are asked for in each part."""
+def decided(world: RopeTask, state: TaskState, handles: Callable[[Scene], Handles]) -> tuple[Scene, Float[Array, ""]]:
+    """The scene one decision later, and whether (1) the rope is torn; ``handles`` are asked for in each part.
+
+    The scene of a rope that is torn stays as it was.
+    """
+    config = world.task.config
 
     def part(now: Scene, _: None) -> tuple[Scene, None]:
         scheme = Scheme(jnp.asarray(config.substep, now.goal.dtype))
         told = constant(handles(now))
-        bodies = execution.travel(now.rod, now.body, now.around, told, scheme, steps=config.substeps)
+        bodies = world.execution.travel(now.rod, now.body, now.around, told, scheme, steps=config.substeps)
         body: RodState = jax.tree.map(lambda leaf: leaf[-1], bodies)
         return Scene(now.rod, body, now.around, now.goal, now.low, now.high), None
 
-    after = jax.lax.scan(part, scene, None, length=config.parts)[0]
-    return after, 1.0 - _whole(after.body)
+    after = jax.lax.scan(part, state.scene, None, length=config.parts)[0]
+    torn = jnp.maximum(state.torn, 1.0 - _whole(after.body))
+    return jax.tree.map(lambda new, old: jnp.where(torn > 0.0, old, new), after, state.scene), torn
 
 
 def led(
