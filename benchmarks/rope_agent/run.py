@@ -48,7 +48,7 @@ CHOOSERS: dict[str, Callable[[], Chooser]] = {
 SIMPLE = ("hold still", "random")
 STARTS = {"test": 1, "nano": 16, "xs": 50}
 GRASPS = 3
-VIEW = Camera((0.1, -1.0, 1.2), (0.1, 0.0, 0.1), 46.0)
+VIEW = Camera((0.0, -0.75, 0.9), (0.0, -0.05, 0.1), 50.0, 256, 192)
 
 
 def world() -> Regrasping:
@@ -141,7 +141,11 @@ def draw(out: Path, size: str, method: str, folder: Path) -> None:
         seen = played(made, Scripted(jnp.asarray(row["actions"], jnp.float32)), start, np.uint32(HELD_OUT[count]))
         vertices = np.asarray(jnp.asarray(seen.observation["vertices"]))
         moments = range(0, len(row["segments"]) * LENGTH + 1, 5)
-        strip = [render(made.task, start.scene, vertices[moment], VIEW) for moment in moments]
+        held = np.asarray(jnp.asarray(seen.observation["held"]))[:, 0].astype(int)
+        strip = [
+            render(made.task, start.scene, vertices[moment], VIEW, ((held[moment],),) if held[moment] >= 0 else ())
+            for moment in moments
+        ]
         half = (len(strip) + 1) // 2
         rows = [strip[:half], [*strip[half:], *[np.full_like(strip[0], 255)] * (2 * half - len(strip))]]
         whole = np.concatenate([np.concatenate(row, 1) for row in rows], 0)
@@ -159,12 +163,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for pictures of what is there")
     given = parser.parse_args()
     if given.pictures:
-        draw(
-            given.out,
-            given.size,
-            given.methods[0] if given.methods[0] in CHOOSERS else next(iter(CHOOSERS)),
-            given.pictures,
-        )
+        draw(given.out, given.size, next(method for method in given.methods if method in CHOOSERS), given.pictures)
         return
     if not given.table:
         work(given.out, given.size, given.methods)

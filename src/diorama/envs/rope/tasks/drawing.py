@@ -45,12 +45,22 @@ class _Capsules:
     colour: np.ndarray
 
 
-def render(task: Task, scene: Scene, vertices: np.ndarray | None = None, camera: Camera | None = None) -> np.ndarray:
-    """A picture [height, width, 3] uint8 of the scene, with its rods at ``vertices`` [V, 3] or where they are."""
+def render(
+    task: Task,
+    scene: Scene,
+    vertices: np.ndarray | None = None,
+    camera: Camera | None = None,
+    grips: tuple[tuple[int, ...], ...] | None = None,
+) -> np.ndarray:
+    """A picture [height, width, 3] uint8 of the scene, with its rods at ``vertices`` [V, 3] or where they are.
+
+    Grippers are drawn where they hold the vertices ``grips``; where that is None, those of the task.
+    """
     camera = camera or Camera()
     goal, scene = scene.goal, jax.tree.map(np.asarray, scene)
     place = scene.body.position if vertices is None else np.asarray(vertices).reshape(-1, 3)
-    capsules, marks = _capsules(task, scene, place.astype(np.float64)), np.asarray(task.marks(goal))
+    held = task.config.grips if grips is None else grips
+    capsules, marks = _capsules(held, scene, place.astype(np.float64)), np.asarray(task.marks(goal))
     eye, rays = _rays(camera)
     colour = _seen(eye, rays, capsules, marks)
     fine = camera.fine
@@ -58,13 +68,13 @@ def render(task: Task, scene: Scene, vertices: np.ndarray | None = None, camera:
     return np.rint(255.0 * np.clip(squares, 0.0, 1.0)).astype(np.uint8)
 
 
-def _capsules(task: Task, scene: Scene, place: np.ndarray) -> _Capsules:
+def _capsules(grips: tuple[tuple[int, ...], ...], scene: Scene, place: np.ndarray) -> _Capsules:
     present = scene.rod.present > 0.0
     number = np.cumsum(~present)[present]
     first, second = place[: len(present)][present], np.roll(place, -1, 0)[: len(present)][present]
     size = np.full(len(first), float(scene.rod.radius))
     posts = [shape for shape in scene.around.shapes if isinstance(shape, Capsule)]
-    held = np.array([place[list(grip)].mean(0) for grip in task.config.grips])
+    held = np.array([place[list(grip)].mean(0) for grip in grips]).reshape(-1, 3)
     balls = np.full(len(held), _GRIPPER_RADIUS * float(scene.rod.radius))
     sides = [np.array([getattr(post, end) for post in posts]).reshape(-1, 3) for end in ("start", "end")]
     return _Capsules(
