@@ -23,8 +23,10 @@ pytest.importorskip("numba")
 
 @pytest.fixture(scope="module")
 def world() -> Regrasping:
-    """One gripper, and time for one grasp."""
-    return Regrasping(Unknotting(), Kernel(1), decisions=LENGTH)
+    """One gripper, twice as fast as in the task to save time here, and time for one grasp."""
+    task = Unknotting()
+    quick = dataclasses.replace(task.config, speed=2.0 * task.config.speed, control_period=0.2)
+    return Regrasping(dataclasses.replace(task, config=quick), Kernel(1), decisions=LENGTH)
 
 
 @pytest.fixture(scope="module")
