@@ -28,10 +28,12 @@ class SubGoal(abc.ABC):
     Attributes:
         vertices: numbers of those whose motion counts, [M].
         needed: the direction in which each is to move, of length one, [M, 3].
+        end: the end of the rope that it is about, vertex 0 or the last.
     """
 
     vertices: np.ndarray
     needed: np.ndarray
+    end: int
 
     @abc.abstractmethod
     def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:
@@ -40,9 +42,8 @@ class SubGoal(abc.ABC):
 
 @dataclass(frozen=True)
 class DrawOut(SubGoal):
-    """The tail from the vertex ``end``, 0 or the last, is drawn through its first crossings and out of the knot."""
+    """The tail from the ``end`` is drawn through its first crossings and out of the knot."""
 
-    end: int
     highest: float
 
     def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:
@@ -62,9 +63,8 @@ class DrawOut(SubGoal):
 
 @dataclass(frozen=True)
 class Spread(SubGoal):
-    """The vertex ``end`` goes away from the other end of the rope, until they are ``apart`` [m]."""
+    """The ``end`` goes away from the other end of the rope, until they are ``apart`` [m]."""
 
-    end: int
     apart: float
 
     def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:

@@ -87,18 +87,32 @@ def _capsules(grips: tuple[tuple[int, ...], ...], scene: Scene, place: np.ndarra
     )
 
 
-def _rays(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Where all rays start [3], and their directions [P, 3], row by row from the top left."""
+def placed(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """Where points [N, 3] (m) are in the picture: column and row [N, 2] (px)."""
+    eye, ahead, right, above = _axes(camera)
+    away = points - eye
+    scale = 0.5 * camera.height / np.tan(np.deg2rad(0.5 * camera.angle)) / (away @ ahead)
+    return np.stack([0.5 * camera.width + scale * (away @ right), 0.5 * camera.height - scale * (away @ above)], -1)
+
+
+def _axes(camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The eye, and unit vectors ahead, to the right and upwards."""
     eye = np.array(camera.eye, np.float64)
     ahead = np.array(camera.target) - eye
     ahead = ahead / np.linalg.norm(ahead)
     right = np.cross(ahead, _UP)
     right = right / np.linalg.norm(right)
+    return eye, ahead, right, np.cross(right, ahead)
+
+
+def _rays(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Where all rays start [3], and their directions [P, 3], row by row from the top left."""
+    eye, ahead, right, above = _axes(camera)
     wide, high = camera.width * camera.fine, camera.height * camera.fine
     half = np.tan(np.deg2rad(0.5 * camera.angle))
     x = (np.arange(wide) + 0.5 - 0.5 * wide) * 2.0 * half / high
     y = (0.5 * high - 0.5 - np.arange(high)) * 2.0 * half / high
-    rays = ahead + x[None, :, None] * right + y[:, None, None] * np.cross(right, ahead)
+    rays = ahead + x[None, :, None] * right + y[:, None, None] * above
     return eye, (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).reshape(-1, 3)
 
 
