@@ -48,7 +48,7 @@ CHOOSERS: dict[str, Callable[[], Chooser]] = {
 SIMPLE = ("hold still", "random")
 STARTS = {"test": 1, "nano": 16, "xs": 50}
 GRASPS = 3
-VIEW = Camera((0.0, -0.75, 0.9), (0.0, -0.05, 0.1), 50.0, 256, 192)
+VIEW = Camera((-0.05, -0.9, 1.1), (-0.05, -0.02, 0.1), 52.0, 256, 192)
 
 
 def world() -> Regrasping:
