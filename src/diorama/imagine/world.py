@@ -90,8 +90,8 @@ def as_env(
     ``starts``: real observations ``[N, ...]`` by name to start from, NumPy or JAX arrays. ``reward``: an analytic
     reward of ``(observation, action, next_observation)``; without it the model's reward head is used.
 
-    The starts are padded to a few sizes, so that a program that was compiled for one dataset serves also when some more
-    episodes were added.
+    NumPy arrays are padded to a few sizes, so that a program that was compiled for one dataset serves also when some
+    more episodes were added.
     """
     spec = EnvSpec(f"imagined {model.spec.name}", model.spec.observation, model.spec.action, model.spec.control_period)
     rewarded = AnalyticReward(reward) if reward else LearnedReward()
@@ -101,8 +101,9 @@ def as_env(
 
 
 def _padded(values: Any) -> Array:
-    """Rows ``[N, ...]`` with zeros after them up to a multiple of `VECTORS`, or of `PICTURES`."""
-    values = np.asarray(values)
+    """Rows ``[N, ...]`` with zeros up to a multiple of `VECTORS`, or of `PICTURES`; JAX arrays as they are."""
+    if not isinstance(values, np.ndarray):
+        return jnp.asarray(values)
     piece = VECTORS if values.ndim <= 2 else PICTURES
     more = -len(values) % piece
     return jnp.asarray(np.concatenate([values, np.zeros((more, *values.shape[1:]), values.dtype)]))
