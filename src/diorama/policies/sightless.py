@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from diorama.core import EnvSpec, HostPolicy, Policy
+from diorama.core import EnvSpec, HostPolicy, Policy, field
 from diorama.core.env import Observation
 from diorama.core.policy import Memory
 
@@ -26,7 +26,7 @@ def sightless(policy: Policy | HostPolicy, pictures: tuple[str, ...]) -> Policy 
 
 class _Sightless(Policy):
     policy: Policy
-    pictures: tuple[str, ...]
+    pictures: tuple[str, ...] = field(static=True)
 
     def init(self, spec: EnvSpec) -> Memory:
         return self.policy.init(spec)

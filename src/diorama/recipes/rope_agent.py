@@ -8,7 +8,6 @@ which a short roll-out measures for vertices that can be grasped, or by a rule. 
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -235,4 +234,4 @@ def _vertices(shown: Observation) -> Array:
     return shown["vertices"]
 
 
-_graspable = filter_jit(partial(graspable))
+_graspable = filter_jit(graspable)

@@ -32,7 +32,7 @@ def general_endings(trajectory: Trajectory) -> dict[str, np.ndarray]:
     mask = np.asarray(trajectory.mask, bool)
     steps = mask.sum(axis=1)
     seen = _vectors(trajectory)
-    spread = seen[:, 0].std(axis=0) + seen.reshape(-1, seen.shape[-1]).std(axis=0)
+    spread = seen.reshape(-1, seen.shape[-1]).std(axis=0)
     seen = seen / np.where(spread > 0, spread, 1.0)
     gone = np.where(mask, np.sqrt((np.diff(seen, axis=1) ** 2).mean(axis=-1)), 0.0)
     reward = np.asarray(trajectory.reward, np.float64)
