@@ -153,20 +153,20 @@ def collected(
     task: str,
     env: Env | HostEnv,
     actor: str,
-    version: str | None = None,
+    version: str | None,
     name: str | None,
     settings: Mapping[str, Any],
     seeds: Sequence[int],
 ) -> Dataset:
     """Do the collecting, and register the dataset that it leaves, with the one that was there before.
 
-    ``actor``: what the episodes call who acted; ``version``: the policy's id, None for an actor of the task.
+    ``actor``: what the episodes call who acted; ``version``: its id, None without a registry.
     """
     if book is None:
         return work()
     there = (out / "meta" / "info.json").is_file()
     before = [describing.dataset_id(book, Dataset.open(out), name)] if there else []
-    world, who = describing.reality_id(book, task, env), version or describing.scripted_id(book, task, actor)
+    world, who = describing.reality_id(book, task, env), str(version)
     action = book.action(
         {"verb": "collect", **settings}, {"world": [world], "policy": [who], "dataset": before}, list(seeds)
     )
