@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from diorama.core import ArraySpec, EnvSpec, Policy
 from diorama.evaluate.preregistered import Protocol
 from diorama.evaluate.running import Store
 from diorama.evaluate.scenarios import ScenarioSet
+from diorama.policies.sightless import GREY, sightless
 from diorama.recipes.auditing import audit_evaluation
 from diorama.recipes.book import Book, Places
 from diorama.recipes.candidates import find_candidate
@@ -93,3 +97,23 @@ def test_who_does_not_look_is_not_praised_for_it(parts) -> None:
     assert "gain over no pictures" not in walks.measures
     assert walks.missing["pictures"] == "It acts the same when all pictures are grey: it looks at none."
     assert not np.isclose(walks.measures["gain over blind"].value, LENGTH)
+
+
+class Brightness(Policy):
+    """Acts by how bright the picture is, and by the number beside it."""
+
+    def init(self, spec):
+        return None
+
+    def act(self, memory, observation, key):
+        return observation["view"].mean()[None] + observation["state"], None
+
+
+def test_a_policy_in_jax_sees_grey_and_all_else_as_it_is() -> None:
+    spec = EnvSpec(
+        "sides", {"state": ArraySpec((1,)), "view": ArraySpec((8, 8, 1), dtype="uint8")}, ArraySpec((1,)), 0.1
+    )
+    dark = sightless(Brightness(), ("view",))
+    shown = {"state": jnp.array([0.5]), "view": jnp.full((8, 8, 1), 7, jnp.uint8)}
+    action, _ = jax.jit(dark.act)(dark.init(spec), shown, jax.random.key(0))
+    assert action.tolist() == [GREY + 0.5]
