@@ -7,7 +7,7 @@ output file holds already is not made again.
 Rows: ``coupled``: the run's own policy (all rounds of training and patching). The others train in the worlds of the
 run's last round, from nothing: ``coupled-last``: decoupled first-order gradients; ``ppo-8m``, ``ppo-40m``;
 ``imagination``: first-order gradients through the local world alone; ``global``: first-order gradients through the
-global world itself, for as long on the clock as ``coupled-last``; ``cem``: planning in the global world; ``random``,
+global world itself, for as much CPU time as ``coupled-last``; ``cem``: planning in the global world; ``random``,
 ``play`` and ``expert`` act by script. ``refresh``: ``coupled-last`` with a local model that is
 refreshed on-policy; ``no-value``, ``no-entropy``: without one part.
 
@@ -57,7 +57,7 @@ SCRIPTED = {"random": "random", "play": "play", "expert": "demonstrations"}
 
 @dataclasses.dataclass
 class Run:
-    """A finished run: its configuration, its last worlds, and how long ``coupled-last`` trained."""
+    """A finished run: its configuration, its last worlds, and the CPU time of ``coupled-last``."""
 
     path: pathlib.Path
     config: CoupledConfig
@@ -75,17 +75,17 @@ class Run:
 
 
 def first_order(run: Run, worlds: object, gradient: object, **changes: object) -> tuple[Actor, float]:
-    """An actor trained from nothing by first-order gradients, and the seconds that it took."""
+    """An actor trained from nothing by first-order gradients, and the CPU seconds that it took."""
     train = run.config.policy.train
     each = train.worlds * train.horizon
     changes = {"updates": SAMPLES // each} | changes
     actor, critics = fresh_learners(run.config, run.pair)
     critics = () if changes.pop("no_value", False) else critics
-    begun = time.perf_counter()
+    begun = time.process_time()
     state = train_first_order(
         dataclasses.replace(train, **changes), actor, critics, worlds, gradient, progress=told(run)
     )
-    return state.learned.actor.choosing(Likeliest()), time.perf_counter() - begun
+    return state.learned.actor.choosing(Likeliest()), time.process_time() - begun
 
 
 def coupled_last(run: Run, **changes: object) -> Actor:
@@ -104,7 +104,7 @@ def imagination(run: Run) -> Actor:
 
 
 def through_global(run: Run) -> Actor:
-    """Derivatives of the global world itself, for as long on the clock as the decoupled ones had."""
+    """Derivatives of the global world itself, for as much CPU time as the decoupled ones had."""
     if not run.seconds:
         coupled_last(run)
     trial = 50
@@ -195,13 +195,13 @@ def main() -> None:
             if key in held:
                 continue
             run = run or Run.of(path)
-            begun = time.perf_counter()
+            begun = time.process_time()
             policy = ROWS[row](run)
-            spent = time.perf_counter() - begun
+            spent = time.process_time() - begun
             scores = tested(push_t(), row, policy, SEEDS)
             # Another process may have added rows meanwhile.
             held = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-            held[key] = scores.to_json() | {"training_seconds": spent, "curve": run.curve}
+            held[key] = scores.to_json() | {"training_cpu_seconds": spent, "curve": run.curve}
             run.curve = []
             write_atomically(arguments.out, canonical(held))
             sys.stderr.write(f"{key}: {held[key]['estimates']}\n")
