@@ -20,7 +20,7 @@ from diorama.envs.rope.tasks.regrasping import Regrasping
 from diorama.envs.rope.tasks.unknotting import Unknotting
 from diorama.recipes.rope_agent import candidates
 from diorama.recipes.rope_proposer import ByModel
-from diorama.recipes.rope_subgoals import DrawOut
+from diorama.recipes.rope_unknotting import DrawOut
 
 
 class Stub(HTTPServer):
@@ -65,7 +65,7 @@ def stub() -> Iterator[Stub]:
 def test_a_model_chooses_among_numbered_places(stub: Stub) -> None:
     world = Regrasping(Unknotting(), Kernel(1))
     state = filter_jit(world.reset)(world.spec.scenario.default(), jax.random.key(1))
-    goals = [DrawOut(np.array([12, 15]), np.eye(3)[:2], 0, 0.46)]
+    goals = [DrawOut(np.array([12, 15]), np.eye(3)[:2], np.ones(2), 0, np.ones(46, bool), 0.46)]
     url = f"http://127.0.0.1:{stub.server_port}/v1/"
     chooser, draw = ByModel(url, "some-model", "secret", 5.0), np.random.default_rng(0)
     assert chooser(world, state, goals, draw) == candidates(world, state, 3)[3]

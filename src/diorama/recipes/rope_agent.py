@@ -1,8 +1,9 @@
 """An agent for ropes: it splits a task into grasps and sub-goals, and plans each of them in the simulator.
 
-Again and again it reads the crossings of the rope (`rope_subgoals`), chooses where to grasp, tries the ways to get the
-sub-goal done with that grasp, and does the best of them. Where to grasp is a choice (`Chooser`): by control authority,
-which a short roll-out measures for vertices that can be grasped, or by a rule. It needs no language or vision model.
+Again and again it asks what is to be done next (`Skill`, one for each task that it knows), chooses where to grasp,
+tries the ways to get the sub-goal done with that grasp, and does the best of them. Where to grasp is a choice
+(`Chooser`): by control authority, which a short roll-out measures for vertices that can be grasped, or by a rule. It
+needs no language or vision model.
 """
 
 import abc
@@ -16,17 +17,14 @@ from jaxtyping import Array, Float
 
 from diorama.core import filter_jit
 from diorama.core.env import Observation
-from diorama.envs.rope.knots import knotted
 from diorama.envs.rope.tasks.regrasping import GraspState, Regrasping, choice, graspable
 from diorama.policies.authority import Measure, responses
-from diorama.recipes.rope_subgoals import SubGoal, sub_goals
+from diorama.recipes.rope_subgoals import Skill, SubGoal
 
-LENGTH = 15
-"""Decisions of a segment: the first grasps, the others move."""
 PLANS = 12
 """Ways that are tried for a grasp."""
-_KNOT_WEIGHT = 0.5
-"""What a knot counts beside the task's cost [m] when ways are compared."""
+_TORN = 0.5
+"""What a torn rope counts beside the task's cost [m] when ways are compared."""
 _DIRECTIONS = ((1.0, 0.0, 0.0), (-1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1.0))
 _EVERY = 3
 
@@ -47,15 +45,18 @@ class Chooser(abc.ABC):
 
 @dataclass
 class Random(Chooser):
-    """Any vertex that can be grasped."""
+    """Any vertex that can be grasped; if ``reaching``, any from which one of the sub-goals can be done (`SubGoal`)."""
 
     grasps: int = 1
+    reaching: bool = False
 
     def __call__(
         self, world: Regrasping, state: GraspState, goals: Sequence[SubGoal], draw: np.random.Generator
     ) -> int:
         """See `Chooser`."""
-        return int(draw.choice(candidates(world, state, 1)))
+        there = candidates(world, state, 1)
+        fit = there[np.any([goal.reached[there] for goal in goals], 0)] if self.reaching else there
+        return int(draw.choice(fit if len(fit) else there))
 
 
 @dataclass
@@ -86,9 +87,14 @@ class NearestEnd(Chooser):
 
 @dataclass
 class ByAuthority(Chooser):
-    """The vertex with the most authority, by this measure, over what one of the sub-goals wants to move."""
+    """The vertex with the most authority, by this measure, over what one of the sub-goals wants to move.
+
+    From a vertex that could not get the sub-goal done because the gripper would have to leave its box (`SubGoal`) there
+    is none, unless ``anywhere``.
+    """
 
     measure: Measure
+    anywhere: bool = False
     imagined: int = 0
 
     def __call__(
@@ -98,8 +104,11 @@ class ByAuthority(Chooser):
         there = candidates(world, state, _EVERY)
         moved = moved_by(world, state, there)
         self.imagined += moved.shape[0] * (len(_DIRECTIONS) + 1)
-        best = np.max([authority(self.measure, world, goal, moved) for goal in goals], 0)
-        return int(there[np.argmax(best)])
+        each = []
+        for goal in goals:
+            fit = self.anywhere | goal.reached[there]
+            each.append(np.where(fit, authority(self.measure, world, goal, moved), -np.inf))
+        return int(there[np.argmax(np.max(each, 0))])
 
 
 @dataclass(frozen=True)
@@ -121,32 +130,31 @@ class Solution:
     imagined: int
 
 
-def solve(world: Regrasping, start: GraspState, chooser: Chooser, seed: int) -> Solution:
+def solve(world: Regrasping, skill: Skill, start: GraspState, chooser: Chooser, seed: int) -> Solution:
     """Plans a whole episode from its start, segment by segment, in the world itself; holds still once it is done."""
     draw, state, segments, imagined = np.random.default_rng(seed), start, [], 0
     left, chooser.imagined = world.task.config.decisions, 0
-    while left >= LENGTH and not bool(_solved(world, state)):
-        rope = np.asarray(state.scene.body.position, np.float64)
-        goals = sub_goals(rope, float(state.scene.goal[0]), float(state.scene.high[2]) - 0.04)
+    while left >= skill.length and not bool(_solved(world, state)):
+        goals = skill.sub_goals(state.scene)
         if not goals:
             break
         ways = []
         for _ in range(chooser.grasps):
-            ways += _tried(world, state, goals, chooser(world, state, goals, draw))
+            ways += _tried(world, skill, state, goals, chooser(world, state, goals, draw))
         segments.append(min(ways, key=lambda segment: segment.score))
         state = _after(world, state, jnp.asarray(segments[-1].actions))
-        imagined, left = imagined + len(ways) * LENGTH, left - LENGTH
+        imagined, left = imagined + len(ways) * skill.length, left - skill.length
     still = np.zeros((left, world.spec.action.size), np.float32)
     actions = np.concatenate([*(segment.actions for segment in segments), still])
     return Solution(actions, tuple(segments), imagined + chooser.imagined)
 
 
-def _tried(world: Regrasping, state: GraspState, goals: Sequence[SubGoal], grasp: int) -> list[Segment]:
+def _tried(world: Regrasping, skill: Skill, state: GraspState, goals: Sequence[SubGoal], grasp: int) -> list[Segment]:
     """Every way to every sub-goal with this grasp."""
     rope = np.asarray(state.scene.body.position, np.float64)
     named = [(type(goal).__name__, way) for goal in goals for way in goal.ways(rope, grasp)]
-    plans = [_actions(world, rope, grasp, way) for _, way in named]
-    scores = _scored(world, state, plans)
+    plans = [_actions(world, skill.length, rope, grasp, way) for _, way in named]
+    scores = _scored(world, skill, state, plans)
     return [
         Segment(grasp, name, float(score), plan) for (name, _), score, plan in zip(named, scores, plans, strict=True)
     ]
@@ -172,12 +180,12 @@ def authority(measure: Measure, world: Regrasping, goal: SubGoal, moved: Float[A
     config = world.task.config
     motions = config.speed * config.control_period * jnp.asarray(_DIRECTIONS)
     along = jnp.sum(moved[:, :, goal.vertices] * jnp.asarray(goal.needed, jnp.float32)[None, None], -1)
-    return np.asarray(jax.vmap(lambda each: measure(motions, each, jnp.ones(along.shape[-1])))(along))
+    return np.asarray(jax.vmap(lambda each: measure(motions, each, jnp.asarray(goal.amount)))(along))
 
 
-def _actions(world: Regrasping, rope: np.ndarray, grasp: int, way: np.ndarray) -> np.ndarray:
-    """Grasps, then follows the way in even time [LENGTH, A]."""
-    config, count = world.task.config, LENGTH - 1
+def _actions(world: Regrasping, length: int, rope: np.ndarray, grasp: int, way: np.ndarray) -> np.ndarray:
+    """Grasps, then follows the way in even time [length, A]."""
+    config, count = world.task.config, length - 1
     share = np.linspace(0.0, 1.0, count + 1)
     knots = np.linspace(0.0, 1.0, len(way))
     places = np.stack([np.interp(share, knots, column) for column in way.T], -1)
@@ -187,18 +195,18 @@ def _actions(world: Regrasping, rope: np.ndarray, grasp: int, way: np.ndarray) -
     return np.concatenate([first, moving]).astype(np.float32)
 
 
-def _scored(world: Regrasping, state: GraspState, plans: list[np.ndarray]) -> np.ndarray:
-    """The task's cost after each plan, with what a knot counts; plans are filled up so that one program serves all."""
+def _scored(world: Regrasping, skill: Skill, state: GraspState, plans: list[np.ndarray]) -> np.ndarray:
+    """The task's cost after each plan, with what topology counts; filled up so that one program serves all."""
     filled = jnp.asarray(np.stack([*plans, *[plans[0]] * (PLANS - len(plans))]))
-    return np.asarray(_scores(world, state, filled))[: len(plans)]
+    return np.asarray(_scores(world, skill, state, filled))[: len(plans)]
 
 
 @filter_jit
-def _scores(world: Regrasping, state: GraspState, plans: Array) -> Array:
+def _scores(world: Regrasping, skill: Skill, state: GraspState, plans: Array) -> Array:
     def one(plan: Array) -> Array:
         end = _end(world, state, plan)
         vertices = end.scene.body.position
-        bad = _KNOT_WEIGHT * knotted(vertices) + _KNOT_WEIGHT * end.torn
+        bad = skill.undone(vertices, end.scene.goal) + _TORN * end.torn
         return world.task.cost(vertices, end.scene.goal) + bad
 
     return jax.vmap(one)(plans)

@@ -24,14 +24,10 @@ from diorama.recipes.rope_subgoals import SubGoal
 
 _EVERY = 3
 _TASK = (
-    "A rope lies on a floor and is seen from above. A robot has one gripper and wants to undo the knot, then draw the "
-    "ends of the rope apart. Next it wants to {wants}. Dark balls with numbers are places where it can grasp. "
+    "A rope lies on a floor and is seen from above. A robot has one gripper and wants to {task}. "
+    "Next it wants to {wants}. Dark balls with numbers are places where it can grasp. "
     "Where should it grasp? Answer with one number."
 )
-_WANTS = {
-    "DrawOut": "draw the tail that ends near place {place} out of the knot",
-    "Spread": "move the end near place {place} away from the other end",
-}
 
 
 @dataclass
@@ -46,6 +42,7 @@ class ByModel(Chooser):
     model: str
     key: str = ""
     timeout: float = 60.0
+    task: str = "undo the knot, then draw the ends of the rope apart"
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -57,11 +54,9 @@ class ByModel(Chooser):
         """See `Chooser`."""
         there = candidates(world, state, _EVERY)
         near = [int(np.argmin(np.abs(there - goal.end))) for goal in goals]
-        wants = " or ".join(
-            _WANTS[type(goal).__name__].format(place=place) for goal, place in zip(goals, near, strict=True)
-        )
+        wants = " or ".join(goal.said(place) for goal, place in zip(goals, near, strict=True))
         picture = numbered(world, state, there)
-        said = self._asked(_TASK.format(wants=wants), picture)
+        said = self._asked(_TASK.format(task=self.task, wants=wants), picture)
         found = re.search(r"\d+", said)
         if found is None or int(found.group()) >= len(there):
             raise DataError(

@@ -1,24 +1,19 @@
-"""What is to be done next with a rope on the floor, from its crossings: draw a tail out of a knot, or the ends apart.
+"""What the rope agent has to know of a task: a `Skill` reads the rope and says what could be done next (`SubGoal`).
 
-A knot is undone by one of its tails: as many crossings are counted from that end as must go before the rest has no knot
-(`diorama.envs.rope.knots`). Whatever is grasped, the rope must slide through those crossings, away from that end.
+`diorama.recipes.rope_unknotting` reads knots from crossings, `diorama.recipes.rope_threading` whether a cable goes
+through a ring. Where to grasp and which of the ways to go is the agent's own (`diorama.recipes.rope_agent`).
 """
 
 import abc
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from diorama.core import filter_jit
-from diorama.envs.rope.knots import MOST, diagram, knotted
+from diorama.core import AbstractVar, Module
+from diorama.envs.rope.tasks.task import Scene
 
 FLAT, UP = np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
-_LOW, _TURNS, _CUTS = 0.02, (0.0, 0.9, -0.9), 6
-_SPREADS = ((0.0, 1.0), (0.0, 1.5), (0.0, 2.0), (0.0, 3.0), (0.9, 2.0), (-0.9, 2.0))
-_SHARES = ((0.0, 0.34), (0.0, 0.67), (0.0, 1.0), (0.34, 1.0), (0.68, 1.0), (1.0, 0.87), (1.0, 0.54), (0.85, 0.26))
-"""Of lifting, carrying out and laying down: shares of the distance outwards and of the height."""
 
 
 @dataclass(frozen=True)
@@ -26,110 +21,53 @@ class SubGoal(abc.ABC):
     """What some vertices of a rope are to do.
 
     Attributes:
-        vertices: numbers of those whose motion counts, [M].
-        needed: the direction in which each is to move, of length one, [M, 3].
+        vertices: numbers of those whose motion counts, [M]; one may be there several times.
+        needed: directions in which they are to move, of length one, [M, 3].
+        amount: how far each is to move, beside the others, of any unit and sign, [M].
         end: the end of the rope that it is about, vertex 0 or the last.
+        reached: whether a gripper that holds a vertex could get this done without leaving its box, bool [V].
     """
 
     vertices: np.ndarray
     needed: np.ndarray
+    amount: np.ndarray
     end: int
+    reached: np.ndarray
 
     @abc.abstractmethod
     def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:
         """Several ways [P, 3] (m) for a gripper that holds the vertex ``grasp`` of the ``rope`` [V, 3]."""
 
-
-@dataclass(frozen=True)
-class DrawOut(SubGoal):
-    """The tail from the ``end`` is drawn through its first crossings and out of the knot."""
-
-    highest: float
-
-    def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:
-        """Up by as much as the tail to the grasp is long, outwards in three directions and two distances, and down."""
-        foot = rope[grasp] * FLAT
-        tail = abs(grasp - self.end) * _spacing(rope)
-        height = min(tail + 0.06, self.highest)
-        out = _unit((rope[grasp] - rope.mean(0)) * FLAT)
-        ways = []
-        for turn in _TURNS:
-            for far in (0.3, 0.47):
-                aim = far * _turned(out, turn)
-                places = [foot + share * aim + max(up * height, _LOW) * UP for share, up in _SHARES]
-                ways.append(np.stack([rope[grasp], *places, foot + 0.64 * aim + _LOW * UP]))
-        return ways
+    @abc.abstractmethod
+    def said(self, place: int) -> str:
+        """What is wanted, in words, where the ``end`` is near a place of this number."""
 
 
-@dataclass(frozen=True)
-class Spread(SubGoal):
-    """The ``end`` goes away from the other end of the rope, until they are ``apart`` [m]."""
+class Skill(Module):
+    """What is known of one task. ``length``: decisions of a segment; the first grasps, the others move."""
 
-    apart: float
+    length: AbstractVar[int]
 
-    def ways(self, rope: np.ndarray, grasp: int) -> list[np.ndarray]:
-        """Along the floor: straight by four distances, and aside to either hand."""
-        other = rope[-1] if self.end == 0 else rope[0]
-        out = _unit((rope[self.end] - other) * FLAT)
-        lacks = max(self.apart - float(np.linalg.norm((rope[self.end] - other) * FLAT)), 0.0) + 0.05
-        start = rope[grasp] * FLAT + _LOW * UP
-        return [np.stack([rope[grasp], start, start + lacks * more * _turned(out, turn)]) for turn, more in _SPREADS]
+    @abc.abstractmethod
+    def sub_goals(self, scene: Scene) -> list[SubGoal]:
+        """What could be done next; nothing where the rope has come to what no sub-goal is known for."""
 
-
-def sub_goals(rope: np.ndarray, apart: float, highest: float) -> list[SubGoal]:
-    """What could be done next, one for each end of the rope [V, 3] that can be used."""
-    last = len(rope) - 1
-    if not bool(_knotted(jnp.asarray(rope, jnp.float32))):
-        ends = ((0, rope[0] - rope[-1]), (last, rope[-1] - rope[0]))
-        return [Spread(np.array([end]), _unit(away * FLAT)[None], end, apart) for end, away in ends]
-    found = [(end, to_undo(rope if end == 0 else rope[::-1])) for end in (0, last)]
-    goals = []
-    for end, places in found:
-        if not places:
-            continue
-        inwards = 1 if end == 0 else -1
-        vertices = np.array([end + inwards * round(place) for place in places])
-        behind, ahead = (np.clip(vertices + step, 0, last) for step in (-inwards, inwards))
-        along = np.stack([_unit(way) for way in rope[ahead] - rope[behind]])
-        goals.append(DrawOut(vertices, along, end, highest))
-    return goals
+    @abc.abstractmethod
+    def undone(self, vertices: Float[Array, "V 3"], goal: Float[Array, " G"]) -> Float[Array, ""]:
+        """What wrong topology counts beside the task's cost [m] when ways are compared."""
 
 
-def to_undo(rope: np.ndarray) -> list[float]:
-    """Where along the rope [V, 3] its first crossings are that must go to leave no knot; none if none help."""
-    places = crossings_met(rope)[: 2 * _CUTS]
-    if len(places) < 2:
-        return []
-    cuts = [0.5 * (one + other) for one, other in zip(places, [*places[1:], len(rope) - 1.0], strict=True)]
-    rests = jnp.stack([_rest(rope, cut) for cut in cuts] + [_rest(rope, cuts[-1])] * (2 * _CUTS - len(cuts)))
-    free = ~np.asarray(_all_knotted(rests))[: len(cuts)]
-    return places[: int(np.argmax(free)) + 1] if free.any() else []
-
-
-def crossings_met(rope: np.ndarray) -> list[float]:
-    """Numbers of vertices, with shares of edges, at which a rope [V, 3] meets a crossing, from its first vertex on."""
-    seen = _diagram(jnp.asarray(rope, jnp.float32))
-    count = min(int(seen.count), MOST)
-    return sorted(float(place) for places in (seen.over, seen.under) for place in np.asarray(places)[:count])
-
-
-_knotted, _diagram, _all_knotted = filter_jit(knotted), filter_jit(diagram), filter_jit(jax.vmap(knotted))
-
-
-def _rest(rope: np.ndarray, cut: float) -> jnp.ndarray:
-    """The rope from a place on, with as many vertices."""
-    places, index = np.linspace(cut, len(rope) - 1.0, len(rope)), np.arange(len(rope))
-    return jnp.asarray(np.stack([np.interp(places, index, column) for column in rope.T], -1), jnp.float32)
-
-
-def _spacing(rope: np.ndarray) -> float:
-    return float(np.linalg.norm(np.diff(rope, axis=0), axis=-1).mean())
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The direction of a vector; zero has none and stays."""
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def _turned(vector: np.ndarray, angle: float) -> np.ndarray:
+def turned(vector: np.ndarray, angle: float) -> np.ndarray:
+    """A vector turned about the vertical axis [rad]."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.array([cosine * vector[0] - sine * vector[1], sine * vector[0] + cosine * vector[1], vector[2]])
+
+
+def spacing(rope: np.ndarray) -> float:
+    """The mean length of an edge [m]."""
+    return float(np.linalg.norm(np.diff(rope, axis=0), axis=-1).mean())

@@ -15,8 +15,8 @@ from diorama.envs.rope.tasks.task import Scene, Task
 from diorama.envs.rope.vectors import length
 
 RING_RADIUS, TUBE_RADIUS, SIDES = 0.035, 0.005, 10
-_AHEAD = (1.0, 0.0, 0.0)
-_BEYOND, _WANTED = 0.03, 0.05
+AHEAD = (1.0, 0.0, 0.0)
+BEYOND, WANTED = 0.03, 0.05
 
 
 class Threading(Task):
@@ -47,13 +47,13 @@ class Threading(Task):
 
     def cost(self, vertices: Float[Array, "V 3"], goal: Float[Array, " G"]) -> Float[Array, ""]:
         """See the class."""
-        aim = goal + _WANTED * jnp.array(_AHEAD)
-        missed = 1.0 - jnp.clip(self._through(vertices, goal), 0.0, 1.0)
+        aim = goal + WANTED * jnp.array(AHEAD)
+        missed = 1.0 - jnp.clip(self.through(vertices, goal), 0.0, 1.0)
         return length(vertices[-1] - aim) + 0.05 * missed
 
     def solved(self, vertices: Float[Array, "V 3"], goal: Float[Array, " G"]) -> Bool[Array, ""]:
         """See the class."""
-        return (self._through(vertices, goal) == 1.0) & (vertices[-1, 0] - goal[0] >= _BEYOND)
+        return (self.through(vertices, goal) == 1.0) & (vertices[-1, 0] - goal[0] >= BEYOND)
 
     def marks(self, goal: Float[Array, " G"]) -> Float[Array, "M 3"]:
         """None."""
@@ -67,8 +67,9 @@ class Threading(Task):
         before, through = goal - back, goal - back + jnp.array([0.04 + 0.055, 0.0, 0.0])
         return jnp.stack([held, before, before, through, through, through])[:, None]
 
-    def _through(self, vertices: Array, goal: Array) -> Array:
-        return crossings(vertices, goal, jnp.array(_AHEAD), RING_RADIUS)
+    def through(self, vertices: Float[Array, "V 3"], goal: Float[Array, " G"]) -> Float[Array, ""]:
+        """How often the cable goes through the ring ahead, less how often back: the linking number, once closed."""
+        return crossings(vertices, goal, jnp.array(AHEAD), RING_RADIUS)
 
 
 def hoop(middle: Float[Array, " 3"]) -> list[Capsule]:
