@@ -117,7 +117,7 @@ def test_the_agent_threads_from_a_grasp_that_lifts_the_tip_and_need_not_pass_the
     world = Regrasping(task, Kernel(1), decisions=skill.length)
     begun = filter_jit(world.reset)(world.spec.scenario.default(), jax.random.key(TRAINING[0]))
     (goal,) = skill.sub_goals(begun.scene)
-    assert isinstance(goal, Enter) and goal.reached.tolist() == [True] * 23 + [False] * 3
+    assert isinstance(goal, Enter) and goal.reached.tolist() == [True] * 22 + [False] * 4
     there = candidates(world, begun, 3)
     gains = dict(zip(there.tolist(), authority(Needed(), world, goal, moved_by(world, begun, there)), strict=True))
     # A gripper in the middle of the cable lifts it and leaves the tip on the floor.
@@ -126,7 +126,7 @@ def test_the_agent_threads_from_a_grasp_that_lifts_the_tip_and_need_not_pass_the
     assert [one.grasp for one in found.segments] == [21]
     shown = rollout(world, Scripted(jnp.asarray(found.actions)), begun, length=skill.length, key=jax.random.key(0))
     assert succeeded(task, shown)
-    assert Random(reaching=True)(world, begun, [goal], np.random.default_rng(0)) <= 22
+    assert Random(reaching=True)(world, begun, [goal], np.random.default_rng(0)) <= 21
 
 
 def test_what_is_next_with_a_ring_follows_from_its_linking() -> None:
@@ -136,7 +136,7 @@ def test_what_is_next_with_a_ring_follows_from_its_linking() -> None:
     straight = np.linspace(-0.48, 0.02, 26)[:, None] * np.array([[1.0, 0.0, 0.0]])
 
     def lies(aside: float) -> SubGoal:
-        position = scene.goal + jnp.asarray(straight + [0.0, aside, 0.0], jnp.float32)
+        position = jnp.asarray(straight + np.asarray(scene.goal) + [0.0, aside, 0.0], jnp.float32)
         laid = dataclasses.replace(scene, body=dataclasses.replace(scene.body, position=position))
         assert float(skill.undone(position, scene.goal)) == (0.0 if aside < 0.03 else 0.5)
         (goal,) = skill.sub_goals(laid)
