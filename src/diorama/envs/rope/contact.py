@@ -37,6 +37,13 @@ def ramp(gap: Float[Array, "*N"], smoothing: Float[Array, ""]) -> Float[Array, "
     return jnp.where(gap < -smoothing, -gap, (smoothing - inner) ** 2 / (4.0 * smoothing))
 
 
+def ramp_energy(gap: Float[Array, "*N"], smoothing: Float[Array, ""]) -> Float[Array, "*N"]:
+    """Minus the integral of `ramp` [m^2]: the energy of a contact of stiffness one."""
+    inner = jnp.clip(gap, -smoothing, smoothing)
+    deep = jnp.minimum(gap, -smoothing)
+    return 0.5 * (deep**2 - smoothing**2) + (smoothing - inner) ** 3 / (12.0 * smoothing)
+
+
 def shape_forces(
     rod: Rod,
     contact: Contact,
@@ -45,12 +52,50 @@ def shape_forces(
     velocity: Float[Array, "V 3"],
 ) -> Float[Array, "V 3"]:
     """The push of all shapes on each vertex [N], without friction, whose load is the length of this push."""
-    share = (jnp.arange(contact.points, dtype=position.dtype) + 0.5) / contact.points
+    share = _shares(contact, position)
     place, speed = (_along(rod, of_vertices, share) for of_vertices in (position, velocity))
     weight = rod.present * rod.rest_length / contact.points
     push = sum(_push(contact, shape, rod.radius, place, speed) for shape in shapes) * weight[:, None, None]
     towards_second = jnp.sum(push * share[None, :, None], 1)
     return to_vertices(jnp.sum(push, 1) - towards_second, towards_second, rod.closed)
+
+
+def shape_energy(
+    rod: Rod,
+    contact: Contact,
+    shapes: tuple[Shape, ...],
+    position: Float[Array, "V 3"],
+    braking: tuple[Float[Array, "E P"], ...],
+) -> Float[Array, ""]:
+    """Energy [J] whose slope is the push of all shapes, each point made stiffer by its share of ``braking``."""
+    place = _along(rod, position, _shares(contact, position))
+    weight = rod.present * rod.rest_length / contact.points
+    distances = (jax.vmap(jax.vmap(shape.distance))(place) for shape in shapes)
+    pairs = zip(distances, braking, strict=True)
+    deep = sum(share * ramp_energy(distance - rod.radius, contact.smoothing) for distance, share in pairs)
+    return contact.stiffness * jnp.sum(weight[:, None] * deep)
+
+
+def braking(
+    rod: Rod,
+    contact: Contact,
+    shapes: tuple[Shape, ...],
+    position: Float[Array, "V 3"],
+    velocity: Float[Array, "V 3"],
+) -> tuple[Float[Array, "E P"], ...]:
+    """How many times stiffer each point finds each shape on its way in: ``1 + damping * speed``."""
+    share = _shares(contact, position)
+    place, speed = (_along(rod, of_vertices, share) for of_vertices in (position, velocity))
+    normals = (jax.vmap(jax.vmap(jax.grad(shape.distance)))(place) for shape in shapes)
+    return tuple(_braked(contact, speed, normal) for normal in normals)
+
+
+def _shares(contact: Contact, like: Array) -> Array:
+    return (jnp.arange(contact.points, dtype=like.dtype) + 0.5) / contact.points
+
+
+def _braked(contact: Contact, speed: Array, normal: Array) -> Array:
+    return 1.0 + contact.damping * jnp.maximum(-jnp.sum(speed * normal, -1), 0.0)
 
 
 def _along(rod: Rod, of_vertices: Array, share: Array) -> Array:
@@ -62,8 +107,7 @@ def _along(rod: Rod, of_vertices: Array, share: Array) -> Array:
 def _push(contact: Contact, shape: Shape, radius: Array, place: Array, speed: Array) -> Array:
     """Force per unit length [N/m] on points [E, P, 3]."""
     distance, normal = jax.vmap(jax.vmap(jax.value_and_grad(shape.distance)))(place)
-    approach = jnp.maximum(-jnp.sum(speed * normal, -1), 0.0)
-    size = contact.stiffness * ramp(distance - radius, contact.smoothing) * (1.0 + contact.damping * approach)
+    size = contact.stiffness * ramp(distance - radius, contact.smoothing) * _braked(contact, speed, normal)
     return size[..., None] * normal
 
 

@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 from diorama.envs.rope.frames import Frames, advance, material
 from diorama.envs.rope.rod import Rod, RodState
 from diorama.envs.rope.topology import after, before, edges_of
-from diorama.envs.rope.vectors import chi, dot, length
+from diorama.envs.rope.vectors import chi, cross, dot, length
 
 
 def binormal(tangent: Float[Array, "E 3"], closed: bool) -> Float[Array, "J 3"]:
     """The curvature binormal at each joint: along the axis of the turn, as long as the integrated curvature."""
     start, end = before(tangent, closed), after(tangent, closed)
-    return 2.0 * jnp.cross(start, end) / chi(start, end)[:, None]
+    return 2.0 * cross(start, end) / chi(start, end)[:, None]
 
 
 def curvature(rod: Rod, frames: Frames, angle: Float[Array, " E"]) -> Float[Array, "J 2"]:

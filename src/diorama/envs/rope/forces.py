@@ -4,7 +4,6 @@ Gradients of curvature: Bergou et al. 2010, eq. 7 and Panetta et al. 2019; of th
 turning edge adds, ``kb / (2 |e|)``. All hold where the frames are those of the position.
 """
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from diorama.core import Module
@@ -12,7 +11,7 @@ from diorama.envs.rope.energy import binormal, curvature, twist
 from diorama.envs.rope.frames import Frames, material
 from diorama.envs.rope.rod import Rod
 from diorama.envs.rope.topology import after, before, edges_of, to_edges, to_vertices
-from diorama.envs.rope.vectors import chi, dot, length
+from diorama.envs.rope.vectors import chi, cross, dot, length
 
 
 class Stress(Module):
@@ -64,8 +63,8 @@ def _at_joints(rod: Rod, frames: Frames, angle: Array, carried: Stress) -> tuple
     # moment . curvature = kb . across / 2, hence the part along the two tangents together.
     along = 0.5 * dot(turn, across)[:, None] * (start + end) / share
     writhe = 0.5 * carried.torque[:, None] * turn
-    on_before = jnp.cross(end, across) / share - along + writhe
-    on_after = -jnp.cross(start, across) / share - along + writhe
+    on_before = cross(end, across) / share - along + writhe
+    on_after = -cross(start, across) / share - along + writhe
     return to_edges(on_before, on_after, closed), _torques(rod, first, second, turn, carried)
 
 

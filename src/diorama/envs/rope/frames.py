@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from diorama.core import Module
 from diorama.envs.rope.topology import after, before, edges_of
-from diorama.envs.rope.vectors import dot, signed_angle, transport, unit
+from diorama.envs.rope.vectors import cross, dot, transport, unit
 
 
 class Frames(Module):
@@ -47,7 +47,7 @@ def advance(frames: Frames, position: Float[Array, "V 3"], closed: bool) -> Fram
 
 def material(frames: Frames, angle: Float[Array, " E"]) -> tuple[Float[Array, "E 3"], Float[Array, "E 3"]]:
     """The two directors of the section of each edge, ``angle`` [rad] from the reference frame."""
-    second = jnp.cross(frames.tangent, frames.director)
+    second = cross(frames.tangent, frames.director)
     cosine, sine = jnp.cos(angle)[:, None], jnp.sin(angle)[:, None]
     return cosine * frames.director + sine * second, cosine * second - sine * frames.director
 
@@ -56,9 +56,11 @@ def _twist(frames: Frames, near: Array, closed: bool) -> Array:
     """The angle from each director, carried along the rod, to the next: the one of its values that is ``near``."""
     start, end = before(frames.tangent, closed), after(frames.tangent, closed)
     carried = transport(before(frames.director, closed), start, end)
-    cosine, sine = jnp.cos(near)[:, None], jnp.sin(near)[:, None]
-    turned = cosine * carried + sine * jnp.cross(end, carried)
-    return near + signed_angle(turned, after(frames.director, closed), end)
+    following = after(frames.director, closed)
+    ahead, aside = dot(carried, following), dot(end, cross(carried, following))
+    # Turned back by the angle that is near, so that the rest never jumps.
+    cosine, sine = jnp.cos(near), jnp.sin(near)
+    return near + jnp.arctan2(cosine * aside - sine * ahead, cosine * ahead + sine * aside)
 
 
 def _across(vector: Array, tangent: Array) -> Array:

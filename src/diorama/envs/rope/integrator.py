@@ -40,11 +40,9 @@ class Scheme(Module):
 def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
     """The state one sub-step later."""
     frames = advance(state.frames, state.position, rod.closed)
-    rest = _set(rod, state, frames)
+    rest = plastic_set(rod, state, frames)
     force, torque = elastic_forces(rod, state.position, state.angle, frames, rest)
-    force = force + _gyroscopic(rod, state, frames, scheme.step) + rod.mass[:, None] * around.gravity[None]
-    if around.force is not None:
-        force = force + around.force
+    force = force + given_forces(rod, state, around, frames, scheme.step)
     push = _shape_push(rod, state, around)
     touch = None
     if around.self_contact is not None:
@@ -55,16 +53,25 @@ def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, s
     spin = state.spin * dot(state.frames.tangent, frames.tangent)  # the part that stays along the edge
     spin = (spin + scheme.step * torque / rod.spin_inertia) * jnp.exp(-around.spin_drag * scheme.step)
     velocity, spin = guided(handles, velocity, spin)
-    velocity, spin = _settle(rod, state.position, (velocity, spin), frames, around, push, touch, handles, scheme)
+    velocity, spin = settle(rod, state.position, (velocity, spin), frames, around, push, touch, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
     return RodState(position, velocity, angle, spin, frames, rest)
 
 
-def _set(rod: Rod, state: RodState, frames: Frames) -> Array:
+def plastic_set(rod: Rod, state: RodState, frames: Frames) -> Float[Array, "J 2"]:
+    """The rest curvature [1/m] that the bending of ``state`` leaves."""
     if rod.plasticity is None:
         return state.rest_curvature
     bent = curvature(rod, frames, state.angle) / rod.span[:, None]
     return return_map(rod.plasticity, bent, state.rest_curvature)
+
+
+def given_forces(
+    rod: Rod, state: RodState, around: Surroundings, frames: Frames, step: Float[Array, ""]
+) -> Float[Array, "V 3"]:
+    """What acts on the vertices [N] without regard to where they go next: weight, dead load, the turn of spins."""
+    force = _gyroscopic(rod, state, frames, step) + rod.mass[:, None] * around.gravity[None]
+    return force if around.force is None else force + around.force
 
 
 def _gyroscopic(rod: Rod, state: RodState, frames: Frames, step: Array) -> Array:
@@ -82,18 +89,21 @@ def _shape_push(rod: Rod, state: RodState, around: Surroundings) -> Array | None
     return shape_forces(rod, around.contact, around.shapes, state.position, state.velocity)
 
 
-def _settle(
+def settle(
     rod: Rod,
-    position: Array,
-    motion: tuple[Array, Array],
+    position: Float[Array, "V 3"],
+    motion: tuple[Float[Array, "V 3"], Float[Array, " E"]],
     frames: Frames,
     around: Surroundings,
-    push: Array | None,
+    push: Float[Array, "V 3"] | None,
     touch: Touch | None,
     handles: Handles,
     scheme: Scheme,
-) -> tuple[Array, Array]:
-    """Friction and lengths in turn: each sweep takes up what the other left over, with the impulses summed."""
+) -> tuple[Float[Array, "V 3"], Float[Array, " E"]]:
+    """Velocities [m/s] and spins [rad/s] after friction under the load of ``push`` [N], and with lengths kept.
+
+    Both in turn: each sweep takes up what the other left over, with the impulses summed.
+    """
     velocity, spin = motion
     light = inverse_mass(rod, handles)
     grasp = Grasp(frames.tangent, length(edges_of(position, rod.closed)), (1.0 - handles.edges) / rod.spin_inertia)

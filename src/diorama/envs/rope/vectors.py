@@ -12,6 +12,15 @@ def dot(one: Float[Array, "*N 3"], other: Float[Array, "*N 3"]) -> Float[Array, 
     return jnp.sum(one * other, -1)
 
 
+def cross(one: Float[Array, "*N 3"], other: Float[Array, "*N 3"]) -> Float[Array, "*N 3"]:
+    """Vector products, in half of the operations that JAX's own, of any axes, makes of them."""
+    return _turned(one * _turned(other) - _turned(one) * other)
+
+
+def _turned(vector: Array) -> Array:
+    return jnp.concatenate([vector[..., 1:], vector[..., :1]], -1)
+
+
 def length(vector: Float[Array, "*N 3"]) -> Float[Array, "*N"]:
     """Euclidean norms; the derivative at zero is zero."""
     square = dot(vector, vector)
@@ -45,10 +54,3 @@ def transport(
 def _rest(start: Array, end: Array) -> Array:
     """What the smallest rotation does to ``start`` beyond what it does to vectors across it."""
     return end - start + (dot(start, end) / chi(start, end))[..., None] * (start + end)
-
-
-def signed_angle(
-    start: Float[Array, "*N 3"], end: Float[Array, "*N 3"], axis: Float[Array, "*N 3"]
-) -> Float[Array, "*N"]:
-    """The angle [rad] from ``start`` to ``end`` about the unit ``axis`` that both stand across, in (-pi, pi]."""
-    return jnp.arctan2(dot(axis, jnp.cross(start, end)), dot(start, end))
