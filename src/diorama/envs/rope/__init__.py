@@ -4,6 +4,9 @@ import importlib
 from typing import Any
 
 _MODULE_OF = {
+    "Bodies": "together",
+    "Body": "bodies",
+    "BodyState": "bodies",
     "Contact": "contact",
     "Execution": "execution",
     "Handles": "handles",
@@ -21,8 +24,13 @@ _MODULE_OF = {
     "RopeState": "env",
     "Surroundings": "surroundings",
     "Scheme": "integrator",
+    "Ties": "bodies",
+    "Together": "together",
     "at_rest": "rod",
+    "ball": "bodies",
     "best": "execution",
+    "bolt": "bodies",
+    "brick": "bodies",
     "constant": "execution",
     "elastic_energy": "energy",
     "elastic_forces": "forces",
@@ -32,6 +40,8 @@ _MODULE_OF = {
     "make_rod": "rod",
     "ring": "rod",
     "simulate": "integrator",
+    "simulate_together": "together",
+    "still": "bodies",
     "straight": "rod",
     "substep": "integrator",
     "total_energy": "energy",

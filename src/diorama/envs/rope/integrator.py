@@ -37,8 +37,24 @@ class Scheme(Module):
     sweeps: int = field(static=True, default=1)
 
 
+class Driven(Module):
+    """A rod after the forces of a sub-step and before friction and lengths: frames, set, velocities, what pushes."""
+
+    frames: Frames
+    rest_curvature: Float[Array, "J 2"]
+    velocity: Float[Array, "V 3"]
+    spin: Float[Array, " E"]
+    push: Float[Array, "V 3"] | None
+    touch: Touch | None
+
+
 def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
     """The state one sub-step later."""
+    return carried(rod, state, driven(rod, state, around, handles, scheme), around, handles, scheme)
+
+
+def driven(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> Driven:
+    """The first half of a sub-step: forces where the rod is, and the velocities that they give."""
     frames = advance(state.frames, state.position, rod.closed)
     rest = plastic_set(rod, state, frames)
     force, torque = elastic_forces(rod, state.position, state.angle, frames, rest)
@@ -53,9 +69,15 @@ def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, s
     spin = state.spin * dot(state.frames.tangent, frames.tangent)  # the part that stays along the edge
     spin = (spin + scheme.step * torque / rod.spin_inertia) * jnp.exp(-around.spin_drag * scheme.step)
     velocity, spin = guided(handles, velocity, spin)
-    velocity, spin = settle(rod, state.position, (velocity, spin), frames, around, push, touch, handles, scheme)
+    return Driven(frames, rest, velocity, spin, push, touch)
+
+
+def carried(rod: Rod, state: RodState, now: Driven, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
+    """The second half of a sub-step: friction and lengths, then positions."""
+    motion = (now.velocity, now.spin)
+    velocity, spin = settle(rod, state.position, motion, now.frames, around, now.push, now.touch, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
-    return RodState(position, velocity, angle, spin, frames, rest)
+    return RodState(position, velocity, angle, spin, now.frames, now.rest_curvature)
 
 
 def plastic_set(rod: Rod, state: RodState, frames: Frames) -> Float[Array, "J 2"]:

@@ -6,6 +6,7 @@ Each case is a function of no arguments that returns its `Result` rows; they nee
 
 from collections.abc import Callable
 
+from diorama.envs.rope.validation.bodies import BODY_CASES
 from diorama.envs.rope.validation.contact import CONTACT_CASES
 from diorama.envs.rope.validation.coupling import COUPLING_CASES
 from diorama.envs.rope.validation.implicit import IMPLICIT_CASES
@@ -15,7 +16,7 @@ from diorama.envs.rope.validation.stability import STABILITY_CASES
 from diorama.envs.rope.validation.static import STATIC_CASES
 
 CASES: dict[str, Callable[[], list[Result]]] = (
-    STATIC_CASES | STABILITY_CASES | MOTION_CASES | CONTACT_CASES | COUPLING_CASES | IMPLICIT_CASES
+    STATIC_CASES | STABILITY_CASES | MOTION_CASES | CONTACT_CASES | COUPLING_CASES | IMPLICIT_CASES | BODY_CASES
 )
 """All cases by name."""
 

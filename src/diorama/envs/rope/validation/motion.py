@@ -37,12 +37,12 @@ def pendulum() -> list[Result]:
     sides = np.asarray(jax.jit(jax.vmap(side))(jnp.radians(jnp.asarray(list(PERIODS)))))
     unit = 2.0 * math.pi / math.sqrt(GRAVITY)
     return [
-        Result(f"period at {angle} degrees over that of small swings", _period(row, step) / unit, expected, 1e-4)
+        Result(f"period at {angle} degrees over that of small swings", period(row, step) / unit, expected, 1e-4)
         for (angle, expected), row in zip(PERIODS.items(), sides, strict=True)
     ]
 
 
-def _period(row: np.ndarray, step: float) -> float:
+def period(row: np.ndarray, step: float) -> float:
     """Twice the time between the first two zeros [s]."""
     index = np.flatnonzero(row[1:] * row[:-1] < 0.0)[:2]
     times = index + row[index] / (row[index] - row[index + 1])
