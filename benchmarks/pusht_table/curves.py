@@ -43,9 +43,11 @@ def main() -> None:
     figure, axis = new_figure(7.0, 3.6)
     spent = [each["samples"] for each in rounds]
     bars(axis, spent, [each["estimates"][SUCCESS] for each in rounds], "coupled worlds, round by round", "o-")
-    ppo = held.get(f"ppo-40m {given.run.name}", {"curve": []})["curve"]
-    if ppo:
-        bars(axis, [point["samples"] for point in ppo], on_the_way(ppo), "PPO in the last global world", "s-")
+    long = held.get(f"ppo-40m {given.run.name}")
+    if long:
+        samples = [*(point["samples"] for point in long["curve"]), 40 * MILLION]
+        found = [*on_the_way(long["curve"]), long["estimates"][SUCCESS]]
+        bars(axis, samples, found, "PPO in the last global world", "s-")
     ends = [row for row in ("coupled-last", "imagination", "ppo-8m") if f"{row} {given.run.name}" in held]
     for place, (row, mark) in enumerate(zip(ends, "D^v", strict=False)):
         # Beside each other, so that bars do not hide each other; all had 8 million.
