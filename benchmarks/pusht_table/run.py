@@ -39,7 +39,7 @@ from diorama.learn.state import TrainState
 from diorama.models import load as load_model
 from diorama.policies import Likeliest, PlannerConfig, cem
 from diorama.policies import load as load_policy
-from diorama.recipes.coupled import Pair, fresh_learners, pair_of
+from diorama.recipes.coupled import fresh_learners
 from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import hypotheses, imagined_from
 from diorama.recipes.push_t import push_t_config, tested

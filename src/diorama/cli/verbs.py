@@ -27,12 +27,16 @@ from diorama.recipes.making import collected, fit_in, journalled, open_jax_book,
 from diorama.recipes.matching import check_visible, spec_of
 from diorama.recipes.presets import policy_config, structure_of, world_config
 from diorama.recipes.push_t import push_t_config, run_push_t
+from diorama.recipes.push_t_pixels import push_t_pixels_config, run_push_t_pixels
 from diorama.recipes.recorded import recorded_run
 from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.tasks import Actor, Task, find_task, reward_for
 from diorama.recipes.where import OFF, Where
 from diorama.studio.scores import read_json, score_header, score_rows
+
+_LOOPS = {"push-t": (push_t_config, run_push_t), "push-t-pixels": (push_t_pixels_config, run_push_t_pixels)}
+"""The task of `run` to its configuration and its work."""
 
 
 def collect(request: requests.Collect) -> int:
@@ -126,12 +130,13 @@ def evaluate_policy(request: requests.Evaluate) -> int:
 
 def run(request: requests.Run) -> int:
     """Run a whole loop."""
-    config = push_t_config(request.size, request.seed)
+    configured, work = _LOOPS[request.task]
+    config = configured(request.size, request.seed)
     out = request.out or Path("runs") / f"{request.task}-{request.size}-{request.seed}"
-    sources = Sources(request.task, recorded_run(config), task=request.task, seeds=(request.seed,))
+    sources = Sources(request.task, recorded_run(config), task=config.task, seeds=(request.seed,))
     with RunFolder(out, to_json(config)) as folder, Display() as display, registering(request.at) as book:
         with journalled(book, folder, lambda _: sources):
-            run_push_t(config, folder, display.stage, display.learning)
+            work(config, folder, display.stage, display.learning)
         from diorama.studio.push_t_report import write_push_t_report
 
         page = write_push_t_report(folder, config)

@@ -13,19 +13,17 @@ from typing import NamedTuple
 
 from diorama.core import WorldModel
 from diorama.data import Dataset
-from diorama.imagine import Decoupled, Imagined
 from diorama.imagine.world import Reward
 from diorama.learn import Checkpoints, train_first_order
-from diorama.learn.worlds import Worlds
 from diorama.policies import Actor, Critic, Likeliest, Sampled
-from diorama.policies import save as save_policy
+from diorama.policies.latent import LatentPolicy
 from diorama.recipes.collecting import collect
 from diorama.recipes.coupled_config import CoupledConfig
-from diorama.recipes.loop import POLICY, WORLD, Observed, Watch, fit_world, hypotheses, imagined_from, recorded
+from diorama.recipes.loop import POLICY, WORLD, Watch, fit_world, recorded
+from diorama.recipes.pairs import Pair, pair_of
 from diorama.recipes.run_folder import RunFolder
 from diorama.recipes.stage_clock import StageClock
 from diorama.recipes.tasks import Task
-from diorama.recipes.visiting import visitor
 
 Stage = Callable[[str, int, int], None]
 """Told ``(name, done, total)``."""
@@ -36,18 +34,9 @@ _SEEDS_OF_A_RUN, _FIRST_PATCH, _SEEDS_OF_A_PATCH = 1_000_000, 500_000, 10_000
 class Coupled(NamedTuple):
     """What a run ends with: the policy, and the two worlds that it was trained between."""
 
-    actor: Actor
+    actor: Actor | LatentPolicy
     world: WorldModel
     local: WorldModel
-
-
-class Pair(NamedTuple):
-    """The worlds of one round, as a policy is trained in them."""
-
-    worlds: Worlds
-    gradient: Decoupled
-    imagined: Imagined
-    observation: Observed
 
 
 def run_coupled(
@@ -58,24 +47,18 @@ def run_coupled(
     stage: Stage,
     watch: Watch,
     clock: StageClock,
+    *,
+    images: str = "none",
 ) -> Coupled:
-    """All rounds; the same call continues an interrupted run. ``reward``: analytic, or None for the models' heads."""
-    job = _Job(task, config, run, reward, stage, watch)
+    """All rounds; the same call continues an interrupted run.
+
+    ``reward``: analytic, or None for the models' heads. ``images``: how pictures are stored, see `collect`.
+    """
+    job = _Job(task, config, run, reward, stage, watch, images)
     reached = None
     for number in range(config.rounds):
         reached = job.round(number, reached, clock)
-    return Coupled(reached.actor.choosing(Likeliest()), reached.world, reached.local)
-
-
-def pair_of(
-    world: WorldModel, local: WorldModel, dataset: Dataset, reward: Reward | None, *, ends: bool = True
-) -> Pair:
-    """The global world as one to train in from the dataset's real states, and the local one as its derivative.
-
-    ``ends``: see `imagined_from`.
-    """
-    imagined, observation = imagined_from(world, dataset, reward, ends=ends)
-    return Pair(hypotheses(imagined), Decoupled(local, reward), imagined, observation)
+    return Coupled(reached.pair.policy(reached.actor).choosing(Likeliest()), reached.world, reached.local)
 
 
 def named(what: str, config: CoupledConfig, number: int) -> str:
@@ -90,6 +73,7 @@ class _Reached(NamedTuple):
     critics: tuple[Critic, ...]
     world: WorldModel
     local: WorldModel
+    pair: Pair
 
 
 class _Job(NamedTuple):
@@ -99,6 +83,7 @@ class _Job(NamedTuple):
     reward: Reward | None
     stage: Stage
     watch: Watch
+    images: str = "none"
 
     def round(self, number: int, before: _Reached | None, clock: StageClock) -> _Reached:
         """Gather data, fit both worlds to all of it, and train between them, from where the last round ended."""
@@ -107,7 +92,7 @@ class _Job(NamedTuple):
         local = clock("fit", lambda: self._fit(dataset, LOCAL, number, before and before.local))
         pair = pair_of(world, local, dataset, self.reward, ends=self.config.ends)
         actor, critics = clock("train", lambda: self._train(pair, number, before, dataset))
-        return _Reached(actor, critics, world, local)
+        return _Reached(actor, critics, world, local, pair)
 
     def _gather(self, number: int, before: _Reached | None) -> Dataset:
         """The data of this round: play, and after it the episodes of the last round's policy in reality."""
@@ -115,7 +100,8 @@ class _Job(NamedTuple):
         first = config.seed * _SEEDS_OF_A_RUN
         if before is None:
             kind, episodes = config.play
-            return collect(self.task, kind, range(first, first + episodes), place, progress=self._told("collect"))
+            seeds, told = range(first, first + episodes), self._told("collect")
+            return collect(self.task, kind, seeds, place, images=self.images, progress=told)
         begin = first + _FIRST_PATCH + number * _SEEDS_OF_A_PATCH
         middle, end = begin + config.patch_episodes // 2, begin + config.patch_episodes
         told = self._told(f"deploy {number} of {config.patches}")
@@ -123,8 +109,8 @@ class _Job(NamedTuple):
             (f"policy {number - 1}", Likeliest(), range(begin, middle)),
             (f"policy {number - 1}, exploring", Sampled(), range(middle, end)),
         ):
-            policy = before.actor.choosing(choice)
-            dataset = collect(self.task, name, seeds, place, policy=policy, progress=told)
+            policy = before.pair.policy(before.actor).choosing(choice)
+            dataset = collect(self.task, name, seeds, place, policy=policy, images=self.images, progress=told)
         return dataset
 
     def _fit(self, dataset: Dataset, what: str, number: int, begin: WorldModel | None) -> WorldModel:
@@ -181,11 +167,10 @@ def train_round(
         progress=recorded(run, watch),
         checkpoints=Checkpoints(run.path / "checkpoints" / stage, keep=2),
         stage=stage,
-        visit=visitor(run, name, train, pair.worlds, pair.imagined, dataset),
+        visit=pair.visitor(run, name, train, dataset),
     )
     if not run.finished(stage):
-        trained = state.learned.actor.choosing(Likeliest())
-        save_policy(run.path / name, trained, config.policy.actor, pair.imagined.spec)
+        pair.keep(run.path / name, state.learned.actor.choosing(Likeliest()), config)
         run.finish(stage, {"updates": int(state.cursor), "samples": train.updates * train.worlds * train.horizon})
     return state.learned.actor, state.learned.critics.each
 

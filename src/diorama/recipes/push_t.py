@@ -17,11 +17,11 @@ from diorama.learn.config import FirstOrderConfig, FitConfig
 from diorama.learn.progress import Report
 from diorama.models.config import EnsembleConfig
 from diorama.models.diffusion.config import DiffusionConfig
-from diorama.policies import load as load_policy
 from diorama.policies.config import ActorConfig
 from diorama.recipes.config import PolicyConfig, WorldConfig
 from diorama.recipes.coupled import Coupled, Stage, named, run_coupled
 from diorama.recipes.coupled_config import CoupledConfig
+from diorama.recipes.latent_policies import load as load_policy
 from diorama.recipes.loop import POLICY
 from diorama.recipes.presets import PUSH_T
 from diorama.recipes.push_t_reward import PushTReward
@@ -90,10 +90,10 @@ def run_push_t(config: CoupledConfig, run: RunFolder, stage: Stage, watch: Calla
     """Everything but the report. ``stage(name, done, total)`` and ``watch`` are told where the job stands."""
     task, clock = push_t(), StageClock(run)
     coupled = run_coupled(task, config, run, PushTReward(), stage, watch, clock)
-    clock("evaluate", lambda: _evaluate(task, config, coupled, run, stage))
+    clock("evaluate", lambda: evaluate_run(task, config, coupled, run, stage))
 
 
-def _evaluate(task: Task, config: CoupledConfig, coupled: Coupled, run: RunFolder, stage: Stage) -> None:
+def evaluate_run(task: Task, config: CoupledConfig, coupled: Coupled, run: RunFolder, stage: Stage) -> None:
     """The trained policy, the uniformly random one, the play and the scripted expert on the same seeds; each round."""
     if run.finished("evaluate"):
         return

@@ -4,11 +4,12 @@ It is not the score: reality is always scored by coverage. It reads the observat
 velocity, block position, cosine and sine of the block's angle; pixels) or, in batches, anything that is laid out so.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from diorama.core import Module, field
+from diorama.core import Module, field, filter_jit
 from diorama.core.env import Observation
 from diorama.envs.pusht.geometry import DEFAULT_GOAL, DEFAULT_SCALE, UNIT_CENTRE, keypoints
 
@@ -46,6 +47,12 @@ class PushTReward(Module):
         apart = _norm(seen[:2] - centre)
         bonus = self.bonus * jnp.exp(-((distance / NEAR) ** 2)) + self.fine * jnp.exp(-distance / IN_PLACE)
         return bonus - distance / ACROSS - self.reach * jnp.maximum(apart - 60.0, 0.0) / ACROSS
+
+
+@filter_jit
+def rewards(features: Float[Array, "N 8"] | np.ndarray) -> Float[Array, " N"]:
+    """`PushTReward` of arriving at each of N rows of ``features``."""
+    return jax.vmap(lambda row: PushTReward()({}, jnp.zeros(2), {"features": row}))(features)
 
 
 def corner_distance(features: Float[Array, " 8"], goal: tuple[float, float, float] = DEFAULT_GOAL) -> Float[Array, ""]:

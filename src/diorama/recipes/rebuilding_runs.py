@@ -14,12 +14,13 @@ from diorama.core.canonical import to_json
 from diorama.core.errors import DataError
 from diorama.evaluate import Evaluation
 from diorama.models import load as load_model
-from diorama.policies import load as load_policy
 from diorama.recipes import scoring
-from diorama.recipes.coupled import fit_round, fresh_learners, pair_of, train_round
+from diorama.recipes.coupled import fit_round, fresh_learners, train_round
 from diorama.recipes.describing import replacing
+from diorama.recipes.latent_policies import load as load_policy
 from diorama.recipes.loop import POLICY, WORLD
 from diorama.recipes.making import journalled
+from diorama.recipes.pairs import actor_of, pair_of
 from diorama.recipes.push_t import tested
 from diorama.recipes.recorded import part_of, run_settings
 from diorama.recipes.registering import LOCAL, Sources
@@ -59,7 +60,7 @@ def train_part(shop: Workshop, action: Action, old: Version, supersedes: Mapping
     world, local = (load_model(shop.unpacked(version)) for version in worlds.values())
     pair = pair_of(world, local, dataset, reward_for(world.spec), ends=config.ends)
     actor, critics = fresh_learners(config, pair)
-    learners = (load_policy(source) if source else actor, critics)
+    learners = (actor_of(load_policy(source)) if source else actor, critics)
     relation = begin.relation if begin else ""
     sources = _sources(action, old.name, supersedes, dataset=one(action, "dataset"), relation=relation)
     sources = dataclasses.replace(sources, worlds=worlds, data=dataset.path)

@@ -198,8 +198,8 @@ class Run:
     The same command continues an interrupted run.
     """
 
-    task: Positional[Literal["push-t"]]
-    """The task."""
+    task: Positional[Literal["push-t", "push-t-pixels"]]
+    """The task. push-t-pixels: worlds and policy see pictures alone."""
     size: Size = "s"
     """One dial for data, model, policy and evaluation. nano: minutes, to see the loop; s: the default."""
     seed: int = 0

@@ -93,6 +93,11 @@ def find_task(name: str, images: bool = False) -> Task:
         from diorama.recipes.push_t_task import push_t
 
         return push_t(images)
+    if name.startswith("push-t-pixels"):
+        from diorama.recipes.push_t_task import PIXELS, push_t_pixels
+
+        if name in PIXELS:
+            return push_t_pixels(name)
     if name in ENVIRONMENTS and name.startswith("rope-"):
         from diorama.recipes.rope_tasks import rope_task
 

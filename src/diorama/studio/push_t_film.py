@@ -11,17 +11,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from diorama.core import Trajectory, Window
+from diorama.core import Trajectory, Window, WorldModel
 from diorama.core.errors import ConfigError
 from diorama.data.video import H264, check_encoder, encode_video
 from diorama.envs.adapters import run_host
 from diorama.exam.open_loop import imagine_windows
 from diorama.models import load as load_model
-from diorama.policies import load as load_policy
 from diorama.recipes.coupled_config import CoupledConfig
+from diorama.recipes.latent_policies import load as load_policy
 from diorama.recipes.loop import POLICY, WORLD
-from diorama.recipes.push_t_task import push_t
 from diorama.recipes.run_folder import RunFolder
+from diorama.recipes.tasks import find_task
 from diorama.studio.page import Page
 from diorama.studio.push_t_picture import film
 
@@ -44,10 +44,10 @@ def make_films(run: RunFolder, config: CoupledConfig, scores: dict[str, Any], me
         return note
     order = np.argsort(scores["scores"][metric], kind="stable")
     note = {"beside": scores["seeds"][order[len(order) // 2]], "at_work": scores["seeds"][:_EPISODES]}
-    env, policy = push_t().env(), load_policy(run.path / POLICY)
+    env, policy = find_task(config.task).env(), load_policy(run.path / POLICY)
     (run.path / "figures").mkdir(exist_ok=True)
     seen = run_host(env, policy, [note["beside"]], min(SHOWN_STEPS, scores["length"]))
-    panels = {"reality": _rows(seen), "imagined": _imagined(run.path, seen, config.seed)}
+    panels = _beside(run.path, seen, config.seed)
     _write(run.path, BESIDE, film(panels, env.spec.control_period, 2), env.spec.control_period)
     seen = run_host(env, policy, note["at_work"], scores["length"])
     panels = {f"seed {seed}": _rows(seen, k) for k, seed in enumerate(note["at_work"])}
@@ -62,14 +62,25 @@ def _rows(seen: Trajectory, episode: int = 0) -> np.ndarray:
     return np.asarray(seen.observation["features"][episode])
 
 
-def _imagined(run: Path, seen: Trajectory, seed: int) -> np.ndarray:
-    """What the global world imagines from the first observation under the same actions: ``features`` [T + 1, 8]."""
+def _beside(run: Path, seen: Trajectory, seed: int) -> dict[str, np.ndarray]:
+    """An episode as the global world sees it, and what it imagines from the first observation under the same actions.
+
+    ``features`` [T + 1, 8], or pictures.
+    """
+    model = load_model(run / WORLD)
+    name = shown_of(model)
     window = Window(seen.observation, seen.action, seen.reward, seen.end, seen.mask)
-    dreamed, _ = imagine_windows(load_model(run / WORLD), jax.tree.map(np.asarray, window), seed)
-    rows = np.concatenate([_rows(seen)[:1], dreamed["features"][0]])
+    dreamed, _ = imagine_windows(model, jax.tree.map(np.asarray, window), seed)
+    real = np.asarray(seen.observation[name][0])
+    rows = np.concatenate([real[:1], dreamed[name][0]])
     # Where the episode ended early, reality stands still; so does what is beside it.
     last = int(np.asarray(seen.mask[0]).sum())
-    return rows[np.minimum(np.arange(len(rows)), last)]
+    return {"reality": real, "imagined": rows[np.minimum(np.arange(len(rows)), last)]}
+
+
+def shown_of(model: WorldModel) -> str:
+    """The observation of a global world of Push-T that is drawn: ``features``, or ``pixels`` where it has no others."""
+    return "features" if "features" in model.spec.observation else "pixels"
 
 
 def _gif(run: Path, name: str) -> Path:

@@ -1,11 +1,13 @@
-"""Pictures of Push-T tables, drawn from the observation ``features``: still ones on axes, and films.
+"""Push-T tables, drawn from the observation ``features`` or shown as the pictures they are: on axes, and in films.
 
-Reality and imagination are drawn by the same painter. Colours are those of gym-pusht.
+Reality and imagination are drawn by the same painter. Colours are those of gym-pusht. A panel shows a track:
+``features`` ``[T, 8]``, or pictures ``[T, H, W, 3]``.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Polygon
@@ -41,13 +43,30 @@ class Table:
         self._agent.center = tuple(features[:2])
 
 
+class Screen:
+    """A picture on axes."""
+
+    def __init__(self, axis: Axes, first: np.ndarray) -> None:
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+        self._image = axis.imshow(np.zeros_like(first, np.uint8), extent=(0, TABLE, TABLE, 0), interpolation="nearest")
+
+    def show(self, picture: np.ndarray) -> None:
+        """Put another picture [H, W, 3] there."""
+        self._image.set_data(np.clip(np.rint(picture), 0, 255).astype(np.uint8))
+
+
+def _painter(axis: Axes, track: np.ndarray) -> Table | Screen:
+    return Table(axis) if track.ndim == 2 else Screen(axis, track[0])
+
+
 def strip(rows: Mapping[str, np.ndarray], times: np.ndarray) -> Figure:
-    """Film strips one above the other; ``rows``: label to ``features`` [K, 8], at the K ``times`` [s]."""
+    """Film strips one above the other; ``rows``: label to a track, at the K ``times`` [s]."""
     figure = Figure(figsize=(9.0, 0.25 + 1.33 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), len(times), squeeze=False)
-    for line, (label, features) in zip(axes, rows.items(), strict=True):
-        for axis, row in zip(line, features, strict=True):
-            Table(axis).show(row)
+    for line, (label, track) in zip(axes, rows.items(), strict=True):
+        for axis, row in zip(line, track, strict=True):
+            _painter(axis, track).show(row)
         line[0].set_ylabel(label)
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(f"{time:.1f} s", fontsize=9)
@@ -55,9 +74,10 @@ def strip(rows: Mapping[str, np.ndarray], times: np.ndarray) -> Figure:
 
 
 def film(panels: Mapping[str, np.ndarray], period: float, columns: int) -> np.ndarray:
-    """Frames uint8 [T, H, W, 3] of panels that run side by side; ``panels``: title to ``features`` [T, 8].
+    """Frames uint8 [T, H, W, 3] of panels that run side by side; ``panels``: title to track.
 
-    All panels have the same T: frame k shows the time k * ``period`` [s] in each of them, and the coverage then.
+    All panels have the same T: frame k shows the time k * ``period`` [s] in each of them, and of ``features`` the
+    coverage then.
     """
     rows = -(-len(panels) // columns)
     width, height = _PANEL * columns, (_PANEL + _ABOVE + _BELOW) * rows
@@ -85,17 +105,17 @@ class _Panel:
         left, bottom = (column + 0.03) / columns, 1 - (row + 1 - _BELOW / height) / rows
         self._axis = figure.add_axes((left, bottom, 0.94 / columns, _PANEL / height / rows))
         self._axis.set_title(title, fontsize=9, pad=4)
-        self._table, self._track = Table(self._axis), track
+        self._painter, self._track = _painter(self._axis, track), track
         self._text = self._axis.text(TABLE / 2, TABLE + 12, "", ha="center", va="top", fontsize=9, color="#444444")
-        self._moving = [*self._axis.patches[1:], self._text]
+        self._moving = [*self._axis.images, *self._axis.patches[1:], self._text]
         for artist in self._moving:
             artist.set_animated(True)
-        self._coverage = covered(track)
+        self._said = [f"   coverage {100 * c:.0f} %" for c in covered(track)] if track.ndim == 2 else [""] * len(track)
 
     def draw(self, k: int, time: float) -> None:
         """Draw frame k."""
-        self._table.show(self._track[k])
-        self._text.set_text(f"{time:.1f} s   coverage {100 * self._coverage[k]:.0f} %")
+        self._painter.show(self._track[k])
+        self._text.set_text(f"{time:.1f} s{self._said[k]}")
         for artist in self._moving:
             self._axis.draw_artist(artist)
 

@@ -17,8 +17,9 @@ from diorama.studio.exam_report import exam_reached
 from diorama.studio.loop_report import exam_section, footer, ladder_section, score_figure
 from diorama.studio.page import Page
 from diorama.studio.push_t_curves import learning_figure, rounds_figure, rounds_table
-from diorama.studio.push_t_film import AT_WORK, BESIDE, SHOWN_STEPS, add_film, make_films
+from diorama.studio.push_t_film import AT_WORK, BESIDE, SHOWN_STEPS, add_film, make_films, shown_of
 from diorama.studio.push_t_picture import strip
+from diorama.studio.push_t_words import words_of
 from diorama.studio.scores import interval_text, read_json, score_header, score_rows
 
 _SHOWN_STEPS = (0, 4, 8, 12, 16, 20, 24)
@@ -26,26 +27,14 @@ _SUCCESS = "success (coverage > 95 %)"
 _EXAM_LOCAL = "exam-local.json"
 _KINDS = {"collect": "real interaction", "fit": "both worlds", "train": "the policy", "evaluate": "the test"}
 
-_STORY = (
-    "Push-T: a round tool (blue) pushes a T-shaped block (grey) onto a target (green). The policy learned between two "
-    "learned worlds: all that it was trained on was imagined by the global one, and all derivatives came from the "
-    "local one. Reality is gym-pusht's physics here. The policy saw no demonstration of the task."
-)
-_TOLD = (
-    "What it was told: the goal, through an analytic reward on imagined observations (how far the block's corners are "
-    "from where they belong) and its place among the policy's inputs; that no imagined world ends; and the geometry of "
-    "a plane: worlds and policy see positions in the block's own frame. The scripted play is no aimless motion either: "
-    "it seeks the block, pushes it, and in 40 % of its stretches aims at a pose near the goal. Worlds and policy were "
-    "given no physics and no plan."
-)
-
 
 def write_push_t_report(run: RunFolder, config: CoupledConfig) -> Path:
     """Write ``report.html``, ``report.md``, figures and films into the run folder; returns the path of the HTML."""
     evaluation, exam = read_json(run.path / "evaluation.json"), read_json(run.path / EXAM)
     dataset = Dataset.open(run.path / "data")
-    page = Page("Push-T: trained between learned worlds, tested in reality", _lead(evaluation, config))
-    page.text(_STORY)
+    words = words_of(config)
+    page = Page(words.title, _lead(evaluation, config))
+    page.text(words.story)
     _result(page, evaluation)
     _rounds(page, evaluation, config)
     _films(page, run, config, evaluation)
@@ -60,7 +49,7 @@ def write_push_t_report(run: RunFolder, config: CoupledConfig) -> Path:
     _learning(page, run, config)
     _spent(page, dataset, config, run.finished("seconds") or {})
     ladder_section(page, _reached(evaluation, exam))
-    footer(page, f"diorama run push-t --size {config.size} --seed {config.seed}", config.seed, {})
+    footer(page, f"diorama run {words.loop} --size {config.size} --seed {config.seed}", config.seed, {})
     return page.write(run.path)
 
 
@@ -139,9 +128,10 @@ def _films(page: Page, run: RunFolder, config: CoupledConfig, evaluation: Mappin
     page.heading("Reality beside imagination (L0)")
     page.text(
         "Left: the policy in reality, from a test start. Right: what the global world imagines from the same first "
-        f"observation under the same actions, {steps} steps without looking again. It imagines positions; one "
-        "painter draws both. The episode is not picked by hand: its score is the median of the test. Whether it looks "
-        "right proves nothing; the errors below do. The longer the stretch, the less the actions fit what is imagined."
+        f"observation under the same actions, {steps} steps without looking again. "
+        f"{words_of(config).drawn} The episode is not picked by hand: its score is the median of the test. Whether it "
+        "looks right proves nothing; the errors below do. The longer the stretch, the less the actions fit what is "
+        "imagined."
     )
     add_film(page, run.path, BESIDE, f"Reality (left) beside imagination (right), test seed {shown['beside']}.")
     seeds = shown["at_work"]
@@ -154,14 +144,15 @@ def film_strip(run: Path, episodes: np.ndarray, config: CoupledConfig) -> Figure
     It is the one at the upper quartile of 256 random windows by how far the block moves.
     """
     model, dataset = load_model(run / WORLD), Dataset.open(run / "data")
-    windows = Windows(dataset, _SHOWN_STEPS[-1], tuple(model.spec.observation)).only(episodes)
+    name = shown_of(model)
+    windows = Windows(dataset, _SHOWN_STEPS[-1], tuple(sorted({"features", name}))).only(episodes)
     sample = windows.take(np.random.default_rng(0).integers(0, len(windows), 256))
     block = sample.observation["features"][:, :, 4:6]
     moved = np.linalg.norm(block[:, -1] - block[:, 0], axis=-1)
     chosen = int(np.argsort(moved)[len(moved) * 3 // 4])
     imagined, _ = imagine_windows(model, sample, config.seed)
-    real = sample.observation["features"][chosen]
-    dreamed = np.concatenate([real[:1], imagined["features"][chosen]])
+    real = sample.observation[name][chosen]
+    dreamed = np.concatenate([real[:1], imagined[name][chosen]])
     shown = np.asarray(_SHOWN_STEPS)
     return strip({"reality": real[shown], "imagined": dreamed[shown]}, shown * model.spec.control_period)
 
@@ -199,7 +190,7 @@ def _spent(page: Page, dataset: Dataset, config: CoupledConfig, seconds: Mapping
         "imagination; no gradient of the policy came from reality. The test's episodes are not data, and no seed is "
         "shared with them."
     )
-    page.text(_TOLD)
+    page.text(words_of(config).told)
     total = sum(seconds.values())
     if total:
         rows = [[_KINDS.get(k, k), f"{s / 60:.1f}", f"{100 * s / total:.0f}"] for k, s in seconds.items()]

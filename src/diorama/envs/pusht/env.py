@@ -97,7 +97,8 @@ def _observe_keypoints(state: PushTState) -> np.ndarray:
     return np.concatenate([corners.reshape(-1, 16), state.agent_xy], axis=1).astype(np.float32)
 
 
-def _observe_features(state: PushTState) -> np.ndarray:
+def features_of(state: PushTState) -> np.ndarray:
+    """The observation ``features`` of N worlds, float32 [N, 8]."""
     turn = np.stack([np.cos(state.block_angle), np.sin(state.block_angle)], axis=1)
     return np.concatenate([state.agent_xy, state.agent_velocity, state.block_xy, turn], axis=1).astype(np.float32)
 
@@ -106,6 +107,10 @@ def _observe_pixels(state: PushTState) -> np.ndarray:
     setting = state.setting
     radius = setting.each("agent_radius")
     return setting.renderer(state.agent_xy, radius, state.block_xy, state.block_angle, setting.block_scale)
+
+
+def _clipped_coverage(state: PushTState) -> np.ndarray:
+    return np.minimum(state.coverage / REWARD_COVERAGE, 1.0)
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ _SENSORS = {
                 "block_sine",
             ),
         ),
-        _observe_features,
+        features_of,
     ),
 }
 _SMALLEST = 8
@@ -179,7 +184,8 @@ class PushT(HostEnv):
     - ``features``: smooth in the motion: agent x, y, its velocity, block x, y, cosine and sine of the block's angle;
     - ``pixels``: 96 x 96 x 3 uint8, or so many ``pixels`` a side: drawn at 96, then averaged over areas.
 
-    The reward is coverage / 0.95, clipped to [0, 1]; a world ends beyond a coverage of 0.95.
+    The reward is coverage / 0.95, clipped to [0, 1], or what ``reward`` says of the state after a step; a world ends
+    beyond a coverage of 0.95.
     It cannot be rewound: Chipmunk remembers contacts that a pose does not show. `reset_to` starts from given poses.
     """
 
@@ -191,8 +197,10 @@ class PushT(HostEnv):
         observations: tuple[str, ...] = ("state",),
         *,
         pixels: int = SIZE,
+        reward: Callable[[PushTState], np.ndarray] | None = None,
     ):
         self.interface = interface or Absolute()
+        self._reward = reward or _clipped_coverage
         self._sensors = {name: _sensor(name, pixels) for name in observations}
         self.spec = EnvSpec(
             f"pusht-{type(self.interface).__name__.lower()}",
@@ -236,8 +244,8 @@ class PushT(HostEnv):
         return {name: sensor.read(state) for name, sensor in self._sensors.items()}
 
     def reward(self, state: PushTState, action: np.ndarray, next_state: PushTState) -> np.ndarray:
-        """Coverage after the step over 0.95, clipped to [0, 1]: [N] float32."""
-        return np.minimum(next_state.coverage / REWARD_COVERAGE, 1.0).astype(np.float32)
+        """Coverage after the step over 0.95, clipped to [0, 1], or another where one was given: [N] float32."""
+        return np.asarray(self._reward(next_state), np.float32)
 
     def terminal(self, state: PushTState) -> np.ndarray:
         """Whether each coverage exceeds 0.95, [N] bool."""

@@ -1,0 +1,103 @@
+"""Push-T from pictures alone: the loop of `diorama.recipes.push_t` with worlds that draw and a policy that believes.
+
+Source: arXiv 2602.06219. The global world is a diffusion model of pictures with a learned reward head; the local one is
+a recurrent latent model of the same pictures. The policy sees what the local model believes, in imagination and in
+reality, and its gradient is decoupled (`diorama.imagine.latent`). In pictures of 32 px a pixel is 16 px of the table.
+"""
+
+from collections.abc import Callable
+
+from diorama.learn.config import FirstOrderConfig, FitConfig
+from diorama.learn.progress import Report
+from diorama.models.diffusion.config import DiffusionConfig
+from diorama.models.rssm.config import RSSMConfig
+from diorama.policies.config import ActorConfig
+from diorama.recipes.config import PolicyConfig, WorldConfig
+from diorama.recipes.coupled import Stage, run_coupled
+from diorama.recipes.coupled_config import CoupledConfig
+from diorama.recipes.push_t import evaluate_run
+from diorama.recipes.push_t_task import push_t_pixels
+from diorama.recipes.run_folder import RunFolder
+from diorama.recipes.stage_clock import StageClock
+
+TASK = {
+    "nano": "push-t-pixels",
+    "xs": "push-t-pixels",
+    "s": "push-t-pixels",
+    "m": "push-t-pixels-64",
+    "l": "push-t-pixels-96",
+}
+"""``size`` to the task, whose name says how large its pictures are."""
+PLAY = {"nano": 120, "xs": 160, "s": 160, "m": 160, "l": 1000}
+PATCHES = {"nano": (1, 32), "xs": (2, 64), "s": (5, 64), "m": (5, 64), "l": (5, 200)}
+"""As in `diorama.recipes.push_t`."""
+WORLD = {
+    "nano": ("nano", "patches", 4, 2500, 1e-3),
+    "xs": ("xs", "patches", 4, 8000, 1e-3),
+    "s": ("s", "patches", 4, 20_000, 5e-4),
+    "m": ("m", "unet", 4, 60_000, 1e-4),
+    "l": ("l", "unet", 4, 200_000, 1e-4),
+}
+"""``size`` to that of the global model, its network, the side of a patch, updates of the first fit, learning rate."""
+LOCAL = {
+    "nano": ("nano", 1000, 1e-3),
+    "xs": ("xs", 4000, 1e-3),
+    "s": ("s", 10_000, 5e-4),
+    "m": ("m", 30_000, 3e-4),
+    "l": ("m", 100_000, 3e-4),
+}
+"""``size`` to that of the local model, updates of its first fit, and learning rate."""
+TRAINED = {
+    "nano": (32, 400, 800),
+    "xs": (32, 1000, 3000),
+    "s": (64, 1600, 4000),
+    "m": (128, 2000, 6000),
+    "l": (256, 7000, 25_000),
+}
+"""As in `diorama.recipes.push_t`: worlds side by side, and updates of each round and of the last one."""
+STEPS = {"nano": 2, "xs": 3, "s": 3, "m": 3, "l": 3}
+"""``size`` to the steps in which a picture is drawn."""
+EPISODES = {"nano": 50, "xs": 100, "s": 100, "m": 200, "l": 500}
+CONTEXT, STRETCH = 2, 16
+"""Pictures that the global model sees, and steps of a window that the local one learns from."""
+
+
+def push_t_pixels_config(size: str, seed: int) -> CoupledConfig:
+    """The preset of this size."""
+    (model, network, side, updates, rate), (local, local_updates, local_rate) = WORLD[size], LOCAL[size]
+    worlds, rounds, closing = TRAINED[size]
+    patches, episodes = PATCHES[size]
+    drawn = FitConfig(
+        updates=updates, batch=32, chunk=50, learning_rate=rate, patience=1000, held_out=128, seed=seed, average=0.999
+    )
+    believed = FitConfig(
+        updates=local_updates, batch=16, chunk=25, learning_rate=local_rate, patience=1000, held_out=32, seed=seed
+    )
+    seen = ("pixels",)
+    return CoupledConfig(
+        task=TASK[size],
+        size=size,
+        seed=seed,
+        play=("play", PLAY[size]),
+        world=WorldConfig(
+            DiffusionConfig(model, network, context=CONTEXT, steps=STEPS[size], patch=side),
+            drawn,
+            seen,
+            window=CONTEXT,
+            seed=seed,
+        ),
+        local=WorldConfig(RSSMConfig(local), believed, seen, window=STRETCH, seed=seed),
+        policy=PolicyConfig(ActorConfig(size), FirstOrderConfig(updates=rounds, worlds=worlds, seed=seed), seed),
+        patches=patches,
+        patch_episodes=episodes,
+        episodes=EPISODES[size],
+        ends=False,
+        closing=closing,
+    )
+
+
+def run_push_t_pixels(config: CoupledConfig, run: RunFolder, stage: Stage, watch: Callable[[Report], None]) -> None:
+    """Everything but the report. ``stage(name, done, total)`` and ``watch`` are told where the job stands."""
+    task, clock = push_t_pixels(config.task), StageClock(run)
+    coupled = run_coupled(task, config, run, None, stage, watch, clock, images="png")
+    clock("evaluate", lambda: evaluate_run(task, config, coupled, run, stage))
