@@ -28,11 +28,12 @@ def gathered(config: CoupledConfig, number: int) -> list[tuple[str, list[int], o
     """Who acts in reality on which seeds before a round, without acting."""
     asked = []
 
-    def note(task, actor, seeds, out, *, policy=None, progress=None):
+    def note(task, actor, seeds, out, *, policy=None, images="none", progress=None):
         asked.append((actor, list(seeds), policy))
         return object.__new__(Dataset)
 
-    before = coupled._Reached(SimpleNamespace(choosing=lambda choice: choice), (), None, None) if number else None
+    pair = SimpleNamespace(policy=lambda actor: SimpleNamespace(choosing=lambda choice: choice))
+    before = coupled._Reached(None, (), None, None, pair) if number else None
     job = coupled._Job(None, config, SimpleNamespace(path=Path("run")), None, lambda *told: None, lambda report: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coupled, "collect", note)

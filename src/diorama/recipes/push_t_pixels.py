@@ -28,11 +28,11 @@ TASK = {
     "l": "push-t-pixels-96",
 }
 """``size`` to the task, whose name says how large its pictures are."""
-PLAY = {"nano": 120, "xs": 160, "s": 160, "m": 160, "l": 1000}
-PATCHES = {"nano": (1, 32), "xs": (2, 64), "s": (5, 64), "m": (5, 64), "l": (5, 200)}
+PLAY = {"nano": 80, "xs": 160, "s": 160, "m": 160, "l": 1000}
+PATCHES = {"nano": (1, 16), "xs": (2, 64), "s": (5, 64), "m": (5, 64), "l": (5, 200)}
 """As in `diorama.recipes.push_t`."""
 WORLD = {
-    "nano": ("nano", "patches", 4, 2500, 1e-3),
+    "nano": ("nano", "patches", 4, 2000, 2e-3),
     "xs": ("xs", "patches", 4, 8000, 1e-3),
     "s": ("s", "patches", 4, 20_000, 5e-4),
     "m": ("m", "unet", 4, 60_000, 1e-4),
@@ -40,7 +40,7 @@ WORLD = {
 }
 """``size`` to that of the global model, its network, the side of a patch, updates of the first fit, learning rate."""
 LOCAL = {
-    "nano": ("nano", 1000, 1e-3),
+    "nano": ("nano", 800, 1e-3),
     "xs": ("xs", 4000, 1e-3),
     "s": ("s", 10_000, 5e-4),
     "m": ("m", 30_000, 3e-4),
@@ -48,14 +48,14 @@ LOCAL = {
 }
 """``size`` to that of the local model, updates of its first fit, and learning rate."""
 TRAINED = {
-    "nano": (32, 400, 800),
+    "nano": (32, 200, 400),
     "xs": (32, 1000, 3000),
     "s": (64, 1600, 4000),
     "m": (128, 2000, 6000),
     "l": (256, 7000, 25_000),
 }
 """As in `diorama.recipes.push_t`: worlds side by side, and updates of each round and of the last one."""
-STEPS = {"nano": 2, "xs": 3, "s": 3, "m": 3, "l": 3}
+STEPS = {"nano": 1, "xs": 3, "s": 3, "m": 3, "l": 3}
 """``size`` to the steps in which a picture is drawn."""
 EPISODES = {"nano": 50, "xs": 100, "s": 100, "m": 200, "l": 500}
 CONTEXT, STRETCH = 2, 16
@@ -74,18 +74,13 @@ def push_t_pixels_config(size: str, seed: int) -> CoupledConfig:
         updates=local_updates, batch=16, chunk=25, learning_rate=local_rate, patience=1000, held_out=32, seed=seed
     )
     seen = ("pixels",)
+    drawing = DiffusionConfig(model, network, context=CONTEXT, steps=STEPS[size], patch=side, changes=True)
     return CoupledConfig(
         task=TASK[size],
         size=size,
         seed=seed,
         play=("play", PLAY[size]),
-        world=WorldConfig(
-            DiffusionConfig(model, network, context=CONTEXT, steps=STEPS[size], patch=side),
-            drawn,
-            seen,
-            window=CONTEXT,
-            seed=seed,
-        ),
+        world=WorldConfig(drawing, drawn, seen, window=CONTEXT, seed=seed),
         local=WorldConfig(RSSMConfig(local), believed, seen, window=STRETCH, seed=seed),
         policy=PolicyConfig(ActorConfig(size), FirstOrderConfig(updates=rounds, worlds=worlds, seed=seed), seed),
         patches=patches,

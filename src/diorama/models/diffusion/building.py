@@ -13,7 +13,7 @@ from diorama.models.diffusion.heads import Heads, PictureHeads, VectorHeads
 from diorama.models.diffusion.latent_target import LatentTarget
 from diorama.models.diffusion.mlp import MLPDenoiser
 from diorama.models.diffusion.patch_transformer import PatchTransformer
-from diorama.models.diffusion.picture_target import PictureTarget, pictures
+from diorama.models.diffusion.picture_target import Change, PictureTarget, Whole, pictures
 from diorama.models.diffusion.preconditioning import Preconditioning
 from diorama.models.diffusion.reader import ReaderDenoiser
 from diorama.models.diffusion.samplers import Euler, Heun, Sampler, Schedule
@@ -56,7 +56,8 @@ def _vector_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generat
 
 
 def _picture_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generator, sampler: Sampler) -> Parts:
-    target = PictureTarget.build(spec) if config.latent is None else LatentTarget.build(spec, config.latent, rng)
+    drawn = Change(jnp.ones(())) if config.changes else Whole()
+    target = PictureTarget.build(spec, drawn) if config.latent is None else LatentTarget.build(spec, config.latent, rng)
     context = _shapes(target, config.context, spec.action.size)
     denoiser = _picture_denoiser(config, rng, target, context)
     heads = PictureHeads.build(rng, config.size, target.shape, context.actions.shape[1])

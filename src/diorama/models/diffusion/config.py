@@ -37,7 +37,8 @@ class DiffusionConfig:
     the spread of what is predicted. ``offset_noise``: that of the noise shared by all pixels of a channel. ``patch``:
     side of a patch in pixels, or in cells of the code. ``latent``: for pictures, the tokenizer whose codes are drawn in
     place of pixels; it learns in the same fit. ``discrete``: the action is a score for each choice, as that of a
-    Gymnasium ``Discrete``, and only which of them is the largest counts.
+    Gymnasium ``Discrete``, and only which of them is the largest counts. ``changes``: of pictures, draw the difference
+    to the last one.
     """
 
     size: str = "s"
@@ -51,6 +52,7 @@ class DiffusionConfig:
     patch: int = 4
     latent: TokenizerConfig | None = None
     discrete: bool = False
+    changes: bool = False
 
     def __post_init__(self) -> None:
         _one_of("Size", self.size, tuple(MLP_SIZES))
