@@ -25,7 +25,6 @@ from diorama.recipes.registering import Sources
 from diorama.recipes.run_folder import RunFolder
 from diorama.registry.registry import Registry
 
-pytestmark = pytest.mark.slow  # three learners are compiled
 pytest.importorskip("gym_pusht")
 
 from diorama.envs.pusht.coverage import REWARD_COVERAGE
@@ -35,6 +34,7 @@ from diorama.recipes.push_t_reward import rewards
 from diorama.recipes.tasks import find_task
 from diorama.studio import push_t_report
 
+pytestmark = pytest.mark.slow  # three learners are compiled
 SIDE, LENGTH, NAME = 16, 8, "push-t-pixels"
 FIT = FitConfig(updates=4, batch=4, chunk=2, held_out=4)
 CONFIG = CoupledConfig(
