@@ -93,7 +93,8 @@ class Kernel(Execution):
 
     Under `jax.vmap` one call takes the whole batch, shared out over ``threads`` (0: one for each core). For a gradient
     it keeps one state in ``every`` and computes the rest again: 0 stands for the root of the number of sub-steps, 1
-    keeps all of them, which is faster. Raises `SpecError` where numba is missing (the extra ``rope``).
+    keeps all of them, which is faster for some hundred sub-steps of one rope and slower for more (memory). Raises
+    `SpecError` where numba is missing (the extra ``rope``).
     """
 
     threads: int = field(static=True, default=0)
