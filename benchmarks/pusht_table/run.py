@@ -42,6 +42,7 @@ from diorama.policies import load as load_policy
 from diorama.recipes.coupled import fresh_learners
 from diorama.recipes.coupled_config import CoupledConfig
 from diorama.recipes.loop import hypotheses, imagined_from
+from diorama.recipes.pairs import Pair, pair_of
 from diorama.recipes.push_t import push_t_config, tested
 from diorama.recipes.push_t_reward import PushTReward
 from diorama.recipes.push_t_task import push_t
