@@ -5,14 +5,14 @@ runs/push-t-s-0 runs/push-t-s-1 runs/push-t-s-2 --out table.json``; ``--rows`` n
 output file holds already is not made again.
 
 Rows: ``coupled``: the run's own policy (all rounds of training and patching). The others train in the worlds of the
-run's last round, from nothing: ``coupled-last``: decoupled first-order gradients; ``ppo-8m``, ``ppo-40m``;
+run's last round, from nothing: ``coupled-last``: decoupled first-order gradients; ``ppo-8m``, ``ppo-40m``, ``ppo-40m-slow``;
 ``imagination``: first-order gradients through the local world alone; ``global``: first-order gradients through the
 global world itself, for as much CPU time as ``coupled-last``; ``cem``: planning in the global world; ``random``,
 ``play`` and ``expert`` act by script. ``refresh``: ``coupled-last`` with a local model that is
 refreshed on-policy; ``no-value``, ``no-entropy``: without one part.
 
 Test: one episode for each seed from 100000 to 100099 and from 200000 to 200099, in gym-pusht's physics, likeliest
-actions; of ``ppo-40m`` also on the way, every 4 M steps (``curve``). Rates have Wilson's interval over all episodes of
+actions; of the rows of 40 M also on the way, every 4 M steps (``curve``). Rates have Wilson's interval over all episodes of
 all runs, means a bootstrap over episodes.
 """
 
@@ -51,6 +51,8 @@ from diorama.recipes.tasks import Actor
 SEEDS = np.concatenate([np.arange(100_000, 100_100), np.arange(200_000, 200_100)])
 SAMPLES = 8_000_000
 PPO = PPOConfig(worlds=256, length=32, episode=32, chunk=20, discount=0.95, epochs=5, minibatches=8, rate=1e-3)
+SLOW = 3e-4
+"""The usual rate of PPO: at that of ``PPO`` a training of 40 M steps diverged."""
 CEM = PlannerConfig(horizon=8, samples=64, rounds=2, elites=8)
 """1,024 steps of the global world for each step of reality."""
 SCRIPTED = {"random": "random", "play": "play", "expert": "demonstrations"}
@@ -114,10 +116,10 @@ def through_global(run: Run) -> Actor:
     return first_order(run, run.pair.worlds, Through(), updates=max(int(run.seconds / each), 1))[0]
 
 
-def ppo(run: Run, samples: int, every: int = 0) -> Actor:
+def ppo(run: Run, samples: int, every: int = 0, rate: float = PPO.rate) -> Actor:
     """Proximal policy optimisation in the last global world; tested in reality ``every`` so many steps."""
     actor, critics = fresh_learners(run.config, run.pair)
-    config = dataclasses.replace(PPO, updates=samples // PPO.piece, seed=run.config.seed)
+    config = dataclasses.replace(PPO, updates=samples // PPO.piece, rate=rate, seed=run.config.seed)
 
     def visit(state: TrainState) -> None:
         done = int(state.cursor) * PPO.piece
@@ -144,6 +146,7 @@ ROWS: dict[str, Callable[[Run], Actor]] = {
     "coupled-last": coupled_last,
     "ppo-8m": lambda run: ppo(run, SAMPLES),
     "ppo-40m": lambda run: ppo(run, 5 * SAMPLES, every=SAMPLES // 2),
+    "ppo-40m-slow": lambda run: ppo(run, 5 * SAMPLES, every=SAMPLES // 2, rate=SLOW),
     "imagination": imagination,
     "global": through_global,
     "refresh": lambda run: coupled_last(run, refresh=1),
