@@ -5,15 +5,15 @@ runs/push-t-s-0 runs/push-t-s-1 runs/push-t-s-2 --out table.json``; ``--rows`` n
 output file holds already is not made again.
 
 Rows: ``coupled``: the run's own policy (all rounds of training and patching). The others train in the worlds of the
-run's last round, from nothing: ``coupled-last``: decoupled first-order gradients; ``ppo-8m``, ``ppo-40m``, ``ppo-40m-slow``;
-``imagination``: first-order gradients through the local world alone; ``global``: first-order gradients through the
-global world itself, for as much CPU time as ``coupled-last``; ``cem``: planning in the global world; ``random``,
-``play`` and ``expert`` act by script. ``refresh``: ``coupled-last`` with a local model that is
-refreshed on-policy; ``no-value``, ``no-entropy``: without one part.
+run's last round, from nothing: ``coupled-last``: decoupled first-order gradients; ``ppo-8m``, ``ppo-40m`` and, with a
+lower learning rate, ``ppo-40m-slow``; ``imagination``: first-order gradients through the local world alone;
+``global``: first-order gradients through the global world itself, for as much CPU time as ``coupled-last``; ``cem``:
+planning in the global world; ``random``, ``play`` and ``expert`` act by script. ``refresh``: ``coupled-last`` with a
+local model that is refreshed on-policy; ``no-value``, ``no-entropy``: without one part.
 
 Test: one episode for each seed from 100000 to 100099 and from 200000 to 200099, in gym-pusht's physics, likeliest
-actions; of the rows of 40 M also on the way, every 4 M steps (``curve``). Rates have Wilson's interval over all episodes of
-all runs, means a bootstrap over episodes.
+actions; of the rows of 40 M also on the way, every 4 M steps (``curve``). Rates have Wilson's interval over all
+episodes of all runs, means a bootstrap over episodes.
 """
 
 import argparse
