@@ -101,6 +101,8 @@ def test_training_levels_are_log_normal_and_clipped():
     assert np.log(levels).mean() == pytest.approx(-0.4, abs=0.06) and np.log(levels).std() == pytest.approx(
         1.2, abs=0.05
     )
+    told = Diffusion.build(DiffusionConfig("nano", noise_mean=1.0, noise_begin=20.0), SPEC, 0)
+    assert told.levels == NoiseLevels(mean=1.0) and told.sampler.schedule.levels()[0] == pytest.approx(20.0)
     narrow = np.asarray(call(jax.vmap(NoiseLevels(low=0.5, high=1.0).sample), jax.random.split(KEY, 100)))
     assert narrow.min() == 0.5 and narrow.max() == 1.0
 
@@ -275,11 +277,15 @@ def test_impossible_choices_are_refused():
         DiffusionConfig("huge")
     with pytest.raises(ConfigError, match="context"):
         DiffusionConfig(context=0)
+    with pytest.raises(ConfigError, match="begin above"):
+        DiffusionConfig(noise_begin=0.001)
     with pytest.raises(ConfigError, match="vectors"):
         Diffusion.build(DiffusionConfig("nano", "unet"), SPEC, 0)
     with pytest.raises(SpecError, match="halved"):
         odd = EnvSpec("odd", {"top": ArraySpec((5, 4, 3), low=0.0, high=255.0, dtype="uint8")}, ACTION, 0.2)
         Diffusion.build(DiffusionConfig("nano"), odd, 0)
+    with pytest.raises(SpecError, match="to a 8th"):
+        Diffusion.build(DiffusionConfig("nano", fold=4), EYE, 0)
     with pytest.raises(SpecError, match="tile"):
         Diffusion.build(DiffusionConfig("nano", "patches", patch=3), EYE, 0)
     with pytest.raises(SpecError, match="one size"):
@@ -296,7 +302,7 @@ def test_the_first_output_is_zero(network, spec):
 
 @pytest.mark.parametrize(("network", "spec"), NETWORKS)
 def test_every_network_looks_at_everything(network, spec):
-    built = Diffusion.build(DiffusionConfig("nano", network, context=3, patch=2), spec, 0)
+    built = Diffusion.build(DiffusionConfig("nano", network, context=3, patch=2, fold=2), spec, 0)
     rng = np.random.default_rng(1)
     opened = jax.tree.map(lambda w: w + 0.2 * rng.normal(size=w.shape).astype(np.float32), built.denoiser)
     flats = jnp.asarray(rng.normal(size=(3, *built.target.shape)), jnp.float32)

@@ -65,6 +65,11 @@ def test_depth_to_space_undoes_space_to_depth():
     np.testing.assert_array_equal(deep[1, 2, :3], picture[2, 4])
     np.testing.assert_array_equal(deep[1, 2, 9:], picture[3, 5])
     np.testing.assert_array_equal(depth_to_space(deep), picture)
+    wide = jnp.arange(6 * 9 * 2.0).reshape(6, 9, 2)
+    assert space_to_depth(wide, 3).shape == (2, 3, 18)
+    np.testing.assert_array_equal(space_to_depth(wide, 3)[1, 2, 2:4], wide[3, 7])
+    np.testing.assert_array_equal(depth_to_space(space_to_depth(wide, 3), 3), wide)
+    np.testing.assert_array_equal(space_to_depth(wide, 1), wide)
 
 
 def test_other_strides_are_refused():

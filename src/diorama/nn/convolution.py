@@ -56,18 +56,18 @@ class Convolution(Module):
         return Convolution(jnp.asarray(weight), jnp.zeros(outputs), stride)
 
 
-def space_to_depth(picture: Float[Array, "H W C"]) -> Float[Array, "h w D"]:
-    """Each 2 x 2 square of pixels as one pixel of four times the channels (row, column, channel)."""
+def space_to_depth(picture: Float[Array, "H W C"], side: int = 2) -> Float[Array, "h w D"]:
+    """Each square of ``side`` x ``side`` pixels as one pixel of that many times the channels (row, column, channel)."""
     height, width, channels = picture.shape
-    squares = picture.reshape(height // 2, 2, width // 2, 2, channels)
-    return squares.transpose(0, 2, 1, 3, 4).reshape(height // 2, width // 2, 4 * channels)
+    squares = picture.reshape(height // side, side, width // side, side, channels)
+    return squares.transpose(0, 2, 1, 3, 4).reshape(height // side, width // side, side * side * channels)
 
 
-def depth_to_space(picture: Float[Array, "h w D"]) -> Float[Array, "H W C"]:
+def depth_to_space(picture: Float[Array, "h w D"], side: int = 2) -> Float[Array, "H W C"]:
     """The inverse of `space_to_depth` (Shi et al. 2016, arXiv 1609.05158)."""
     height, width, depth = picture.shape
-    squares = picture.reshape(height, width, 2, 2, depth // 4)
-    return squares.transpose(0, 2, 1, 3, 4).reshape(2 * height, 2 * width, depth // 4)
+    squares = picture.reshape(height, width, side, side, depth // side**2)
+    return squares.transpose(0, 2, 1, 3, 4).reshape(side * height, side * width, depth // side**2)
 
 
 @jax.custom_vjp

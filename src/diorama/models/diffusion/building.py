@@ -38,7 +38,7 @@ class Parts(NamedTuple):
 
 def build_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Generator) -> Parts:
     """The parts for vectors, or for pictures where any observation is one."""
-    sampler = SAMPLER[config.sampler](Schedule(config.steps))
+    sampler = SAMPLER[config.sampler](Schedule(config.steps, high=config.noise_begin))
     if any(pictures(spec, name) for name in spec.observation):
         return _picture_parts(config, spec, rng, sampler)
     return _vector_parts(config, spec, rng, sampler)
@@ -66,7 +66,7 @@ def _picture_parts(config: DiffusionConfig, spec: EnvSpec, rng: np.random.Genera
 
 def _picture_denoiser(config: DiffusionConfig, rng: np.random.Generator, target: Target, context: Context) -> Denoiser:
     if _network(config, PICTURE_NETWORKS, "pictures") == "unet":
-        return UNet.build(rng, config.size, target.shape, context)
+        return UNet.build(rng, config.size, target.shape, context, config.fold)
     return PatchTransformer.build(rng, config.size, target.shape, context, config.patch)
 
 

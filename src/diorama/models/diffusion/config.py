@@ -38,7 +38,8 @@ class DiffusionConfig:
     side of a patch in pixels, or in cells of the code. ``latent``: for pictures, the tokenizer whose codes are drawn in
     place of pixels; it learns in the same fit. ``discrete``: the action is a score for each choice, as that of a
     Gymnasium ``Discrete``, and only which of them is the largest counts. ``changes``: of pictures, draw the difference
-    to the last one.
+    to the last one. ``fold``: side of the squares of pixels that a U-Net takes for one pixel of more channels.
+    ``noise_mean``: the mean logarithm of the noise levels of training. ``noise_begin``: the level where a draw begins.
     """
 
     size: str = "s"
@@ -53,14 +54,19 @@ class DiffusionConfig:
     latent: TokenizerConfig | None = None
     discrete: bool = False
     changes: bool = False
+    fold: int = 1
+    noise_mean: float = -0.4
+    noise_begin: float = 5.0
 
     def __post_init__(self) -> None:
         _one_of("Size", self.size, tuple(MLP_SIZES))
         _one_of("Network", self.network, ("", *STATE_NETWORKS, *PICTURE_NETWORKS))
         _one_of("Sampler", self.sampler, SAMPLERS)
-        for name in ("context", "steps", "patch"):
+        for name in ("context", "steps", "patch", "fold"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"DiffusionConfig.{name} is {getattr(self, name)}; it must be at least 1.")
+        if not self.noise_begin > 2e-3:
+            raise ConfigError(f"DiffusionConfig.noise_begin is {self.noise_begin}; draws end at 0.002, so begin above.")
         for name in ("context_noise", "offset_noise"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"DiffusionConfig.{name} is {getattr(self, name)}; it must not be negative.")

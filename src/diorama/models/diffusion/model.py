@@ -65,7 +65,7 @@ class Diffusion(WorldModel):
             config.context,
             config.context_noise,
             config.discrete,
-            NoiseLevels(),
+            NoiseLevels(config.noise_mean),
             preconditioning,
             sampler,
             target,

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from diorama.core import Module, SpecError
+from diorama.core import Module, SpecError, field
 from diorama.models.diffusion.conditions import Condition, ReadPictures, stacked
 from diorama.models.diffusion.config import UNET_SIZES
 from diorama.models.diffusion.denoiser import Context, Denoiser
 from diorama.models.diffusion.preconditioning import Preconditioning
-from diorama.nn.convolution import Convolution, depth_to_space
+from diorama.nn.convolution import Convolution, depth_to_space, space_to_depth
 from diorama.nn.group_norm import AdaptiveGroupNorm
 from diorama.nn.mlp import Linear
 from diorama.nn.normed_mlp import linear
@@ -71,10 +71,11 @@ class UNet(Denoiser):
     up: tuple[Level, ...]
     norm: AdaptiveGroupNorm
     leave: Convolution
+    side: int = field(static=True)
 
     def read(self, context: Context) -> ReadPictures:
         """As in `Denoiser`: the first convolution of the context's pictures, offsets included."""
-        pictures = stacked(context, DATA)
+        pictures = space_to_depth(stacked(context, DATA), self.side)
         return ReadPictures(self.enter.of_channels(-pictures.shape[-1], None)(pictures), context)
 
     def __call__(
@@ -82,7 +83,8 @@ class UNet(Denoiser):
     ) -> Float[Array, "H W C"]:
         """As in `Denoiser`."""
         condition = jax.nn.silu(self.condition(noise, read.context))
-        picture, seen = self.enter.of_channels(None, noisy.shape[-1]).product(noisy) + read.entered, []
+        noisy, seen = space_to_depth(noisy, self.side), []
+        picture = self.enter.of_channels(None, noisy.shape[-1]).product(noisy) + read.entered
         for level in self.down:
             picture = level(picture, condition)
             seen.append(picture)
@@ -90,23 +92,26 @@ class UNet(Denoiser):
         for level in self.up:
             picture = level(jnp.concatenate([picture, seen.pop()], axis=-1), condition)
             picture = picture if level.leave is None else depth_to_space(level.leave(picture))
-        return self.leave(jax.nn.silu(self.norm(picture, condition)))
+        return depth_to_space(self.leave(jax.nn.silu(self.norm(picture, condition))), self.side)
 
     @staticmethod
-    def build(rng: np.random.Generator, size: str, shape: tuple[int, int, int], context: Context) -> "UNet":
+    def build(
+        rng: np.random.Generator, size: str, shape: tuple[int, int, int], context: Context, side: int = 1
+    ) -> "UNet":
         """A network for pictures of this shape. Raises `SpecError` where it cannot be halved often enough."""
         channels, blocks, width = UNET_SIZES[size]
-        halvings = 2 ** (len(channels) - 1)
+        halvings, drawn = side * 2 ** (len(channels) - 1), side**2 * shape[2]
         if shape[0] % halvings or shape[1] % halvings:
             raise SpecError(f"Pictures of {shape[:2]} pixels cannot be halved to a {halvings}th; pad or resize them.")
-        inputs = (context.known.shape[0] + 1) * shape[2]
+        inputs = (context.known.shape[0] + 1) * drawn
         return UNet(
             Condition.build(rng, width, context),
             Convolution.build(rng, inputs, channels[0], stride=1),
             _down(rng, channels, blocks, width),
             _up(rng, channels, blocks, width),
             AdaptiveGroupNorm.build(channels[0], width),
-            Convolution.build(rng, channels[0], shape[2], stride=1, scale=0.0),
+            Convolution.build(rng, channels[0], drawn, stride=1, scale=0.0),
+            side,
         )
 
 
