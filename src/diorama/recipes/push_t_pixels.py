@@ -32,7 +32,7 @@ PLAY = {"nano": 160, "xs": 160, "s": 160, "m": 160, "l": 1000}
 PATCHES = {"nano": (1, 16), "xs": (2, 64), "s": (5, 64), "m": (5, 64), "l": (5, 200)}
 """As in `diorama.recipes.push_t`."""
 WORLD = {
-    "nano": ("nano", 3500, 1e-3),
+    "nano": ("nano", 2000, 1e-3),
     "xs": ("xs", 8000, 1e-3),
     "s": ("s", 20_000, 5e-4),
     "m": ("m", 60_000, 1e-4),
@@ -45,7 +45,7 @@ NOISE_MEAN, NOISE_BEGIN = 3.0, 20.0
 """Of `DiffusionConfig`. Most of a picture does not change, so what does stands out by many standard deviations: at the
 usual levels the network finds it in the noisy picture itself while it learns, and need not look at the action."""
 LOCAL = {
-    "nano": ("nano", 3000, 1e-3),
+    "nano": ("nano", 2000, 1e-3),
     "xs": ("xs", 4000, 1e-3),
     "s": ("s", 10_000, 5e-4),
     "m": ("m", 30_000, 3e-4),
@@ -53,7 +53,7 @@ LOCAL = {
 }
 """``size`` to that of the local model, updates of its first fit, and learning rate."""
 TRAINED = {
-    "nano": (32, 300, 600),
+    "nano": (32, 200, 400),
     "xs": (32, 1000, 3000),
     "s": (64, 1600, 4000),
     "m": (128, 2000, 6000),
