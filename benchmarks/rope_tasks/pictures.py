@@ -9,7 +9,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
-from run import begun, played, simple
+from run import begun, simple
+from trials import played
 
 from diorama.envs.rope.tasks import HELD_OUT, TASKS, RopeTask, make_task, render
 from diorama.envs.rope.tasks.drawing import Camera

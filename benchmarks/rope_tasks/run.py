@@ -3,8 +3,8 @@
 Run: ``python benchmarks/rope_tasks/run.py --out rope_tasks [--size nano] [--tasks ...] [--methods ...]``. Starts and
 goals are the first of `HELD_OUT`. ``random`` and ``hold still`` act without knowing anything; ``scripted`` is the
 solution by hand, which shows that the task can be solved; the searches plan the whole episode from the first state, in
-the world in which they are judged, with a stated number of imagined episodes for each start. Success is that of the
-plan when it is done. ``left`` is the task's cost at the end [m].
+the world in which they are judged, with at most a stated number of imagined episodes for each start, and end with the
+first that succeeds. ``left`` is the task's cost at the end [m].
 
 Every finished start is a file; the same command goes on where it was stopped, and ``--table`` only writes the table.
 """
@@ -19,7 +19,8 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from searches import Budget, Evolution, EvolutionThenGradient, Gradient, Searcher
+from searches import Evolution, EvolutionThenGradient, Gradient, Searcher
+from trials import Trials, played
 
 from diorama.core import Policy, Trajectory, filter_jit
 from diorama.core.canonical import canonical
@@ -27,11 +28,8 @@ from diorama.core.files import write_atomically
 from diorama.envs.rope.tasks import HELD_OUT, TASKS, RopeTask, make_task, scripted, succeeded
 from diorama.envs.rope.tasks.world import TaskState
 from diorama.evaluate import intervals
-from diorama.imagine import rollout
 from diorama.imagine.scripted import Scripted
 from diorama.policies import Constant, RandomPolicy
-from diorama.policies.config import PlannerConfig
-from diorama.policies.planning_problem import Problem, physical
 
 SEARCHES: dict[str, Searcher] = {
     "cma-es": Evolution(),
@@ -43,18 +41,18 @@ SIMPLE = ("hold still", "random", "scripted")
 
 @dataclass(frozen=True)
 class Size:
-    """How many held-out starts, for simple policies and for searches, and the budget of a search for each."""
+    """How many held-out starts, for simple policies and for searches, and the episodes these may imagine."""
 
     simple: int
     starts: int
-    budget: Budget
+    budget: int
 
 
 SIZES = {
-    "test": Size(2, 1, Budget(40)),
-    "nano": Size(30, 6, Budget(120)),
-    "xs": Size(100, 20, Budget(400)),
-    "s": Size(100, 50, Budget(2000)),
+    "test": Size(2, 1, 60),
+    "nano": Size(30, 10, 600),
+    "xs": Size(100, 20, 2000),
+    "s": Size(100, 50, 20_000),
 }
 
 
@@ -62,12 +60,6 @@ SIZES = {
 def begun(world: RopeTask, seed: jax.Array) -> TaskState:
     """The start of a held-out episode."""
     return world.reset(world.spec.scenario.default(), jax.random.key(seed))
-
-
-@filter_jit
-def played(world: RopeTask, policy: Policy, start: TaskState, seed: jax.Array) -> Trajectory:
-    """An episode to its end."""
-    return rollout(world, policy, start, length=world.task.config.decisions, key=jax.random.key(seed))
 
 
 def judged(world: RopeTask, seen: Trajectory) -> dict:
@@ -95,15 +87,15 @@ def episode(world: RopeTask, method: str, seed: int, size: Size) -> dict:
     """One method from one held-out start."""
     start, spent = begun(world, np.uint32(seed)), time.process_time()
     if method in SIMPLE:
-        policy = simple(world, method, start)
+        policy, how = simple(world, method, start), {"episodes": 0, "stage": ""}
     else:
-        nothing = jnp.zeros((0, world.task.config.decisions, world.spec.action.size))
-        config = PlannerConfig(horizon=world.task.config.decisions, noise=0.5)
-        plan = SEARCHES[method](Problem(world, config, None, start, nothing), size.budget, seed)
-        policy = Scripted(physical(world.spec, jnp.asarray(plan)))
+        trials = Trials(world, start, size.budget, seed)
+        SEARCHES[method](trials)
+        policy = Scripted(trials.actions(trials.best))
+        how = {"episodes": trials.used, "stage": trials.solved_in}
     found = judged(world, played(world, policy, start, np.uint32(seed)))
     actions = np.asarray(policy.actions).tolist() if isinstance(policy, Scripted) else None
-    return found | {"cpu_s": time.process_time() - spent, "actions": actions}
+    return found | how | {"cpu_s": time.process_time() - spent, "actions": actions}
 
 
 def work(out: Path, size_name: str, tasks: list[str], methods: list[str]) -> None:
@@ -118,7 +110,8 @@ def work(out: Path, size_name: str, tasks: list[str], methods: list[str]) -> Non
                 found = episode(world, method, HELD_OUT[count], size)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, canonical(found))
-                sys.stderr.write(f"{task}, {method}, start {count}: {found['success']}, {found['cpu_s']:.0f} s\n")
+                told = f"{found['success']}, {found['episodes']} episodes, {found['cpu_s']:.0f} s"
+                sys.stderr.write(f"{task}, {method}, start {count}: {told}\n")
 
 
 def _path(out: Path, size: str, task: str, method: str, seed: int) -> Path:
@@ -128,26 +121,28 @@ def _path(out: Path, size: str, task: str, method: str, seed: int) -> Path:
 def table(out: Path, size_name: str) -> str:
     """Success with Wilson's interval and the mean cost left with a bootstrap interval, per task and method."""
     lines = [
-        "| task | method | starts | success [95 %] | cost left [95 %] [m] | episodes imagined | CPU s each |",
-        "|---|---|---|---|---|---|---|",
+        "| task | method | starts | success [95 %] | drawn | cost left [95 %] [m] | episodes | most | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for task in TASKS:
         for method in (*SIMPLE, *SEARCHES):
             folder = _path(out, size_name, task, method, 0).parent
             rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
             if rows:
-                lines.append(_line(task, method, rows, SIZES[size_name]))
+                lines.append(_line(task, method, rows))
     return "\n".join(lines) + "\n"
 
 
-def _line(task: str, method: str, rows: list[dict], size: Size) -> str:
+def _line(task: str, method: str, rows: list[dict]) -> str:
     rate = intervals.rate(np.array([row["success"] for row in rows]))
     left = intervals.mean(np.array([np.nan if row["left"] is None else row["left"] for row in rows]))
     spent = np.median([row["cpu_s"] for row in rows])
-    budget = 0 if method in SIMPLE else size.budget.episodes
+    episodes = np.array([row["episodes"] for row in rows])
+    drawn = sum(row["stage"] == "drawn" for row in rows) if method in SEARCHES else ""
     return (
-        f"| {task} | {method} | {len(rows)} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] "
-        f"| {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] | {budget} | {spent:.1f} |"
+        f"| {task} | {method} | {len(rows)} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] | {drawn} "
+        f"| {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] "
+        f"| {episodes.mean():.0f} | {episodes.max()} | {spent:.1f} |"
     )
 
 

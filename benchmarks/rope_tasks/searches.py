@@ -1,203 +1,194 @@
 """Searches for one plan of a whole episode, each with the same budget of imagined episodes.
 
-A plan is ``[T, A]`` in units of half the action's range. What is searched is coarser (`basis`): a few velocities
-between which is interpolated, and the last decision holds still, because a task is to be done after each of the last
-two. A search is told the first state and knows the world: it plans in the world that it is judged in, as in the
-published comparison. An episode with its gradient counts as `GRADIENT_COST` episodes, which is about what its
-processor time is.
+What is searched is coarser than a plan: a few way-points of each gripper, on straight lines between which it moves; the
+last decision holds still, because a task is to be done after each of the last two. A search ends with the first episode
+that succeeds (`Trials`), and begins again from another drawn plan where it gets no further.
 """
 
 import abc
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
+from trials import Gentle, Trials
 
-from diorama.core import filter_jit, tree_at
-from diorama.envs.rope.tasks.world import TaskState
-from diorama.imagine.gradient import Through
-from diorama.policies.planning_descent import INSIDE
-from diorama.policies.planning_problem import Problem
-
-GRADIENT_COST = 5
-POPULATION = 10
 KNOTS = 5
-_LOST = -1e3
-"""The return [m] that a plan is told to have if the rope did not survive it."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How many imagined episodes a search may spend on one start."""
-
-    episodes: int
-
-    def generations(self, share: float = 1.0) -> int:
-        """Of CMA-ES, for this share of the budget."""
-        return max(1, round(share * self.episodes / POPULATION))
-
-    def draws(self, share: float) -> int:
-        """Random plans, for this share of the budget."""
-        return max(2, round(share * self.episodes))
-
-    def steps(self, share: float) -> int:
-        """Of Adam on one plan, for this share; scoring its end is counted."""
-        return max(1, int((share * self.episodes - 1) / GRADIENT_COST))
+POPULATION = 12
+DRAWN = 36
+STEPS = (0.04, 0.08, 0.16, 0.3, 0.6, 1.2)
+"""How far to go along a direction [root mean square of a way-point's units]."""
+_GAIN = 0.03
+"""The share of the cost by which it has to fall for a search to get further."""
 
 
 def basis(decisions: int, knots: int = KNOTS) -> np.ndarray:
-    """The plan [T] of each of at most ``knots`` velocities at even distances in time, [T, K]; its last row is zero."""
+    """The plan [T] of each of at most ``knots`` way-points at even distances in time, [T, K]; its last row is zero.
+
+    A way-point is a displacement from the start in units of what a gripper does at full speed between two of them.
+    """
     moving = decisions - 1
     count = min(knots, moving)
-    places = np.linspace(0.0, moving - 1.0, count)
-    hats = np.stack([np.interp(np.arange(moving), places, row) for row in np.eye(count)], -1)
-    return np.concatenate([hats, np.zeros((1, count))]).astype(np.float32)
+    places = np.linspace(0.0, moving, count + 1)
+    ways = np.stack([np.interp(np.arange(moving + 1), places, row) for row in np.eye(count + 1)[1:]], -1)
+    return np.concatenate([moving / count * np.diff(ways, axis=0), np.zeros((1, count))]).astype(np.float32)
 
 
 class Searcher(abc.ABC):
-    """Finds a plan."""
+    """Looks for a plan that succeeds; what it found is in the trials."""
 
     @abc.abstractmethod
-    def __call__(self, problem: Problem, budget: Budget, seed: int) -> np.ndarray:
-        """The best plan met, ``[T, A]``."""
-
-
-class Evolution(Searcher):
-    """CMA-ES (Hansen 2001, arXiv 1604.00772) by pycma, with bounds, from the best of a third of the budget of draws.
-
-    A wide draw finds the side of a post or of a ring on which to go, which a start at rest does not.
-    """
-
-    def __init__(self, deviation: float = 0.35, drawn: float = 1.0 / 3.0, share: float = 1.0) -> None:
-        self.deviation, self.drawn, self.share = deviation, drawn, share
-
-    def __call__(self, problem: Problem, budget: Budget, seed: int) -> np.ndarray:
-        """See `Searcher`."""
-        return _base(problem) @ self.found(problem, budget, seed)
-
-    def found(self, problem: Problem, budget: Budget, seed: int) -> np.ndarray:
-        """The best coarse plan met, [K, A]."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pycma warns of optional packages that it does without
-            import cma
-        best, record = drawn_best(problem, budget.draws(self.share * self.drawn), seed)
-        options = {"popsize": POPULATION, "seed": seed + 1, "bounds": [-1, 1], "verbose": -9}
-        search = cma.CMAEvolutionStrategy(best.ravel(), self.deviation, options)
-        for _ in range(budget.generations(self.share * (1.0 - self.drawn))):
-            drawn = search.ask()
-            plans = np.asarray(drawn, np.float32).reshape(POPULATION, *best.shape)
-            found = scored(problem, plans)
-            search.tell(drawn, list(-found))
-            if found.max() > record:
-                best, record = plans[found.argmax()], found.max()
-        return best
+    def __call__(self, trials: Trials) -> None:
+        """Spends the budget or finds one."""
 
 
 @dataclass(frozen=True)
-class Climb:
-    """Adam through the simulator on coarse plans, in a world whose surfaces are soft at first.
+class Drawn:
+    """Coarse plans [D, K, A], drawn evenly between -1 and 1, the best first, their costs [D], and their basis."""
 
-    The distance at which contacts set in begins ``soften`` times as large and is that of the world from the middle of
-    the steps on. What is kept is what scores best in the world as it is: of the start, the second half of the way and
-    its end.
+    base: np.ndarray
+    plans: np.ndarray
+    costs: np.ndarray
+
+    @staticmethod
+    def of(trials: Trials, count: int) -> "Drawn":
+        """So many, which are tried."""
+        trials.stage = "drawn"
+        base = basis(trials.shape[0])
+        rng = np.random.default_rng(trials.seed)
+        plans = rng.uniform(-1.0, 1.0, (count, base.shape[1], trials.shape[1])).astype(np.float32)
+        costs = trials.costs(base @ plans)
+        order = np.argsort(costs)
+        return Drawn(base, plans[order], costs[order])
+
+
+@dataclass(frozen=True)
+class Evolve:
+    """CMA-ES (Hansen 2001, arXiv 1604.00772) by pycma from one coarse plan, until it gets no further."""
+
+    deviation: float = 0.3
+    patience: int = 10
+
+    def __call__(self, trials: Trials, base: np.ndarray, plan: np.ndarray, attempt: int) -> tuple[np.ndarray, float]:
+        """The best coarse plan met, [K, A], and its cost [m]."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pycma warns of optional packages that it does without
+            import cma
+        seed = trials.seed * 100 + attempt + 1
+        search = cma.CMAEvolutionStrategy(
+            plan.ravel(), self.deviation, {"popsize": POPULATION, "seed": seed, "verbose": -9}
+        )
+        best, records = plan, [np.inf]
+        while not trials.over and not self._stuck(records):
+            asked = search.ask()
+            plans = np.asarray(asked, np.float32).reshape(POPULATION, *plan.shape)
+            costs = trials.costs(base @ plans)
+            search.tell(asked, list(costs))
+            if costs.min() < records[-1]:
+                best = plans[costs.argmin()]
+            records.append(min(records[-1], costs.min()))
+        return best, records[-1]
+
+    def _stuck(self, records: list[float]) -> bool:
+        return len(records) > 2 * self.patience and records[-1] > (1.0 - _GAIN) * records[-1 - self.patience]
+
+
+@dataclass(frozen=True)
+class Descend:
+    """Goes against the derivative in a gentler world, each time as far as is best in the world as it is.
+
+    Tried are `STEPS` along a running mean of derivatives, times a reach that grows and
+    shrinks with what was best. Where that gets no further, the next derivative is that at a plan nearby.
     """
 
-    rate: float = 0.15
-    soften: float = 4.0
+    gentle: Gentle = field(default_factory=Gentle)
+    patience: int = 4
+    nearby: float = 0.05
+    memory: float = 0.5
 
-    def __call__(self, problem: Problem, plan: np.ndarray, steps: int) -> np.ndarray:
-        """The best coarse plan met [K, A] on the way from this one."""
-        softer = jnp.where(jnp.arange(steps) < steps // 2, self.soften, 1.0)
-        raw = jnp.arctanh(jnp.clip(jnp.asarray(plan), -INSIDE, INSIDE))
-        way, told = _climbed(problem, jnp.asarray(_base(problem)), raw, softer, jnp.asarray(self.rate))
-        ends = scored(problem, np.stack([plan, np.asarray(way[-1])]))
-        known = np.where(np.asarray(softer) == 1.0, np.nan_to_num(np.asarray(told), nan=_LOST, neginf=_LOST), _LOST)
-        return np.stack([plan, *np.asarray(way)])[np.argmax([ends[0], *known, ends[1]])]
+    def __call__(
+        self, trials: Trials, base: np.ndarray, plan: np.ndarray, cost: float, attempt: int
+    ) -> tuple[np.ndarray, float]:
+        """The best coarse plan met, [K, A], and its cost [m]."""
+        rng = np.random.default_rng([trials.seed, attempt])
+        reach, failed, mean = 1.0, 0, np.zeros_like(plan)
+        while not trials.over and failed < self.patience:
+            at = plan + self.nearby * failed * rng.standard_normal(plan.shape).astype(np.float32)
+            slope = np.einsum("tk,ta->ka", base, trials.slopes((base @ at)[None], self.gentle)[0])
+            mean = self.memory * mean + _unit(slope)
+            steps = reach * np.array(STEPS, np.float32)
+            plans = (plan - steps[:, None, None] * _unit(mean)).astype(np.float32)
+            costs = trials.costs(base @ plans)
+            first = int(costs.argmin())
+            further = costs[first] < (1.0 - _GAIN) * cost
+            if costs[first] < cost:
+                plan, cost = plans[first], float(costs[first])
+                reach = float(np.clip(reach * _widening(first), 0.05, 2.0))
+            else:
+                reach, mean = 0.5 * reach, np.zeros_like(plan)
+            failed = 0 if further else failed + 1
+        return plan, cost
+
+
+def _widening(step: int) -> float:
+    """By how much the reach changes when this one of the steps was best."""
+    if step >= len(STEPS) - 2:
+        return 2.0
+    return 0.6 if step <= 1 else 1.0
+
+
+def _unit(way: np.ndarray) -> np.ndarray:
+    """With a root mean square of one; zero stays zero."""
+    size = np.sqrt(np.mean(way**2))
+    return way / size if size > 0.0 else way
+
+
+class Evolution(Searcher):
+    """CMA-ES from the best of plans that are drawn, then from the next best, and so on."""
+
+    def __init__(self, evolve: Evolve = Evolve(), drawn: int = DRAWN) -> None:  # noqa: B008 (immutable)
+        self.evolve, self.drawn = evolve, drawn
+
+    def __call__(self, trials: Trials) -> None:
+        """See `Searcher`."""
+        found, attempt = Drawn.of(trials, self.drawn), 0
+        while not trials.over:
+            trials.stage = "evolved"
+            self.evolve(trials, found.base, found.plans[attempt % self.drawn], attempt)
+            attempt += 1
 
 
 class Gradient(Searcher):
-    """Coarse plans are drawn evenly between the bounds, and Adam climbs from the best of them."""
+    """Descends from the best of plans that are drawn, then from the next best, and so on."""
 
-    def __init__(self, climb: Climb = Climb(), drawn: float = 0.6) -> None:  # noqa: B008 (immutable)
-        self.climb, self.drawn = climb, drawn
+    def __init__(self, descend: Descend = Descend(), drawn: int = DRAWN) -> None:  # noqa: B008 (immutable)
+        self.descend, self.drawn = descend, drawn
 
-    def __call__(self, problem: Problem, budget: Budget, seed: int) -> np.ndarray:
+    def __call__(self, trials: Trials) -> None:
         """See `Searcher`."""
-        best, _ = drawn_best(problem, budget.draws(self.drawn), seed)
-        return _base(problem) @ self.climb(problem, best, budget.steps(1.0 - self.drawn))
+        found, attempt = Drawn.of(trials, self.drawn), 0
+        while not trials.over:
+            which, trials.stage = attempt % self.drawn, "descended"
+            self.descend(trials, found.base, found.plans[which], found.costs[which], attempt)
+            attempt += 1
 
 
 class EvolutionThenGradient(Searcher):
-    """CMA-ES finds the hill with the first part of the budget, Adam climbs it from the best plan."""
+    """In turn: CMA-ES until it gets no further, a descent from what it found; then from the next best drawn plan."""
 
-    def __init__(self, climb: Climb = Climb(0.08, 1.0), share: float = 0.6) -> None:  # noqa: B008 (immutable)
-        self.climb, self.share = climb, share
+    def __init__(
+        self,
+        evolve: Evolve = Evolve(patience=5),  # noqa: B008 (immutable)
+        descend: Descend = Descend(),  # noqa: B008 (immutable)
+        drawn: int = DRAWN,
+    ) -> None:
+        self.evolve, self.descend, self.drawn = evolve, descend, drawn
 
-    def __call__(self, problem: Problem, budget: Budget, seed: int) -> np.ndarray:
+    def __call__(self, trials: Trials) -> None:
         """See `Searcher`."""
-        first = Evolution(share=self.share).found(problem, budget, seed)
-        return _base(problem) @ self.climb(problem, first, budget.steps(1.0 - self.share))
-
-
-def _base(problem: Problem) -> np.ndarray:
-    return basis(problem.config.horizon)
-
-
-def drawn_best(problem: Problem, count: int, seed: int) -> tuple[np.ndarray, float]:
-    """Of so many coarse plans, drawn evenly between the bounds, the best [K, A], and its return."""
-    shape = (count, _base(problem).shape[1], problem.env.spec.action.size)
-    plans = np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(np.float32)
-    scores = scored(problem, plans)
-    return plans[scores.argmax()], float(scores.max())
-
-
-def scored(problem: Problem, coarse: np.ndarray) -> np.ndarray:
-    """The imagined return [m] of each coarse plan [S, K, A], in portions of one size so that one program serves all."""
-    portion, found = POPULATION, []
-    for first in range(0, len(coarse), portion):
-        part = coarse[first : first + portion]
-        filled = np.concatenate([part, np.repeat(part[:1], portion - len(part), 0)])
-        found.append(np.asarray(_scores(problem, jnp.asarray(_base(problem) @ filled)), np.float64)[: len(part)])
-    whole = np.concatenate(found)
-    return np.where(np.isfinite(whole), whole, _LOST)
-
-
-@filter_jit
-def _scores(problem: Problem, plans: jax.Array) -> jax.Array:
-    return problem.scores(plans, jax.random.key(0))
-
-
-@filter_jit
-def _climbed(
-    problem: Problem, base: jax.Array, raw: jax.Array, softer: jax.Array, rate: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """The coarse plans [N + 1, K, A] before and after N steps of Adam, and the returns [N] before each.
-
-    The rate falls to zero; a coarse plan is the tanh of what is moved. In each step contacts set in so many times
-    ``softer`` [N].
-    """
-    steps = len(softer)
-    optimiser = optax.adam(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / steps)))
-
-    def loss(raw: jax.Array, more: jax.Array) -> tuple[jax.Array, jax.Array]:
-        soft = tree_at(
-            lambda held: _smoothings(held.state), problem, [more * one for one in _smoothings(problem.state)]
-        )
-        score = soft.scores((base @ jnp.tanh(raw))[None], jax.random.key(0), Through())[0]
-        return -score, score
-
-    def step(held: tuple, more: jax.Array) -> tuple[tuple, tuple]:
-        (_, score), slope = jax.value_and_grad(loss, has_aux=True)(held[0], more)
-        update, moments = optimiser.update(jnp.where(jnp.isfinite(slope), slope, 0.0), held[1])
-        return (held[0] + update, moments), (jnp.tanh(held[0]), score)
-
-    (raw, _), (ways, told) = jax.lax.scan(step, (raw, optimiser.init(raw)), softer)
-    return jnp.concatenate([ways, jnp.tanh(raw)[None]]), told
-
-
-def _smoothings(state: TaskState) -> list[jax.Array]:
-    around = state.scene.around
-    return [contact.smoothing for contact in (around.contact, around.self_contact) if contact is not None]
+        found, attempt = Drawn.of(trials, self.drawn), 0
+        while not trials.over:
+            trials.stage = "evolved"
+            plan, cost = self.evolve(trials, found.base, found.plans[attempt % self.drawn], attempt)
+            trials.stage = "descended"
+            self.descend(trials, found.base, plan, cost, attempt)
+            attempt += 1
