@@ -19,7 +19,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from searches import Evolution, EvolutionThenGradient, Gradient, Searcher
+from searches import SEARCHES
 from trials import Trials, played
 
 from diorama.core import Policy, Trajectory, filter_jit
@@ -31,11 +31,6 @@ from diorama.evaluate import intervals
 from diorama.imagine.scripted import Scripted
 from diorama.policies import Constant, RandomPolicy
 
-SEARCHES: dict[str, Searcher] = {
-    "cma-es": Evolution(),
-    "gradient": Gradient(),
-    "cma-es, then gradient": EvolutionThenGradient(),
-}
 SIMPLE = ("hold still", "random", "scripted")
 
 
@@ -50,7 +45,7 @@ class Size:
 
 SIZES = {
     "test": Size(2, 1, 60),
-    "nano": Size(30, 10, 600),
+    "nano": Size(30, 10, 500),
     "xs": Size(100, 20, 2000),
     "s": Size(100, 50, 20_000),
 }

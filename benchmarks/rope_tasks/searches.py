@@ -33,12 +33,17 @@ def basis(decisions: int, knots: int = KNOTS) -> np.ndarray:
     return np.concatenate([moving / count * np.diff(ways, axis=0), np.zeros((1, count))]).astype(np.float32)
 
 
-class Searcher(abc.ABC):
-    """Looks for a plan that succeeds; what it found is in the trials."""
+class Stage(abc.ABC):
+    """Goes on from one coarse plan until it gets no further."""
+
+    word: str
+    """What a plan that it found is said to be."""
 
     @abc.abstractmethod
-    def __call__(self, trials: Trials) -> None:
-        """Spends the budget or finds one."""
+    def __call__(
+        self, trials: Trials, base: np.ndarray, plan: np.ndarray, cost: float, attempt: int
+    ) -> tuple[np.ndarray, float]:
+        """The best coarse plan met, [K, A], and its cost [m]; ``attempt`` seeds what is drawn."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,17 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Evolve:
+class Evolve(Stage):
     """CMA-ES (Hansen 2001, arXiv 1604.00772) by pycma from one coarse plan, until it gets no further."""
 
     deviation: float = 0.3
     patience: int = 10
+    word: str = "evolved"
 
-    def __call__(self, trials: Trials, base: np.ndarray, plan: np.ndarray, attempt: int) -> tuple[np.ndarray, float]:
-        """The best coarse plan met, [K, A], and its cost [m]."""
+    def __call__(
+        self, trials: Trials, base: np.ndarray, plan: np.ndarray, cost: float, attempt: int
+    ) -> tuple[np.ndarray, float]:
+        """See `Stage`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pycma warns of optional packages that it does without
             import cma
@@ -77,7 +85,7 @@ class Evolve:
         search = cma.CMAEvolutionStrategy(
             plan.ravel(), self.deviation, {"popsize": POPULATION, "seed": seed, "verbose": -9}
         )
-        best, records = plan, [np.inf]
+        best, records = plan, [cost]
         while not trials.over and not self._stuck(records):
             asked = search.ask()
             plans = np.asarray(asked, np.float32).reshape(POPULATION, *plan.shape)
@@ -93,7 +101,7 @@ class Evolve:
 
 
 @dataclass(frozen=True)
-class Descend:
+class Descend(Stage):
     """Goes against the derivative in a gentler world, each time as far as is best in the world as it is.
 
     Tried are `STEPS` along a running mean of derivatives, times a reach that grows and
@@ -104,11 +112,12 @@ class Descend:
     patience: int = 4
     nearby: float = 0.05
     memory: float = 0.5
+    word: str = "descended"
 
     def __call__(
         self, trials: Trials, base: np.ndarray, plan: np.ndarray, cost: float, attempt: int
     ) -> tuple[np.ndarray, float]:
-        """The best coarse plan met, [K, A], and its cost [m]."""
+        """See `Stage`."""
         rng = np.random.default_rng([trials.seed, attempt])
         reach, failed, mean = 1.0, 0, np.zeros_like(plan)
         while not trials.over and failed < self.patience:
@@ -142,53 +151,26 @@ def _unit(way: np.ndarray) -> np.ndarray:
     return way / size if size > 0.0 else way
 
 
-class Evolution(Searcher):
-    """CMA-ES from the best of plans that are drawn, then from the next best, and so on."""
+class Searcher:
+    """The stages in turn from the best of plans that are drawn, then from the next best, and so on."""
 
-    def __init__(self, evolve: Evolve = Evolve(), drawn: int = DRAWN) -> None:  # noqa: B008 (immutable)
-        self.evolve, self.drawn = evolve, drawn
+    def __init__(self, *stages: Stage, drawn: int = DRAWN) -> None:
+        self.stages, self.drawn = stages, drawn
 
     def __call__(self, trials: Trials) -> None:
-        """See `Searcher`."""
+        """Spends the budget or finds a plan that succeeds; what it found is in the trials."""
         found, attempt = Drawn.of(trials, self.drawn), 0
         while not trials.over:
-            trials.stage = "evolved"
-            self.evolve(trials, found.base, found.plans[attempt % self.drawn], attempt)
+            plan, cost = found.plans[attempt % self.drawn], float(found.costs[attempt % self.drawn])
+            for stage in self.stages:
+                trials.stage = stage.word
+                plan, cost = stage(trials, found.base, plan, cost, attempt)
             attempt += 1
 
 
-class Gradient(Searcher):
-    """Descends from the best of plans that are drawn, then from the next best, and so on."""
-
-    def __init__(self, descend: Descend = Descend(), drawn: int = DRAWN) -> None:  # noqa: B008 (immutable)
-        self.descend, self.drawn = descend, drawn
-
-    def __call__(self, trials: Trials) -> None:
-        """See `Searcher`."""
-        found, attempt = Drawn.of(trials, self.drawn), 0
-        while not trials.over:
-            which, trials.stage = attempt % self.drawn, "descended"
-            self.descend(trials, found.base, found.plans[which], found.costs[which], attempt)
-            attempt += 1
-
-
-class EvolutionThenGradient(Searcher):
-    """In turn: CMA-ES until it gets no further, a descent from what it found; then from the next best drawn plan."""
-
-    def __init__(
-        self,
-        evolve: Evolve = Evolve(patience=5),  # noqa: B008 (immutable)
-        descend: Descend = Descend(),  # noqa: B008 (immutable)
-        drawn: int = DRAWN,
-    ) -> None:
-        self.evolve, self.descend, self.drawn = evolve, descend, drawn
-
-    def __call__(self, trials: Trials) -> None:
-        """See `Searcher`."""
-        found, attempt = Drawn.of(trials, self.drawn), 0
-        while not trials.over:
-            trials.stage = "evolved"
-            plan, cost = self.evolve(trials, found.base, found.plans[attempt % self.drawn], attempt)
-            trials.stage = "descended"
-            self.descend(trials, found.base, plan, cost, attempt)
-            attempt += 1
+SEARCHES = {
+    "cma-es": Searcher(Evolve()),
+    "gradient": Searcher(Descend()),
+    "cma-es, then gradient": Searcher(Evolve(patience=5), Descend()),
+    "gradient, then cma-es": Searcher(Descend(patience=2), Evolve(deviation=0.15, patience=6)),
+}

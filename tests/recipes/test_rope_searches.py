@@ -1,0 +1,92 @@
+"""Searches for plans of rope tasks: they go down a hill that is known, and end with a success that the judge sees."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jax
+import numpy as np
+import pytest
+
+from diorama.envs.rope.tasks import TRAINING, make_task, scripted
+
+pytest.importorskip("numba")
+pytest.importorskip("cma")
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "rope_tasks"
+
+
+@pytest.fixture(scope="module")
+def searches() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        import searches
+
+        yield searches
+        for name in ("searches", "trials"):
+            del sys.modules[name]
+
+
+class Bowl:
+    """Stands in for trials: the cost is how far the plan's way ends from a place, and 0.2 is a success."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget, self.seed, self.shape = budget, 3, (7, 2)
+        self.used, self.record, self.stage, self.solved_in = 0, np.inf, "", ""
+        self.aim = np.array([1.5, -0.7])
+
+    @property
+    def over(self) -> bool:
+        return self.record < 0.2 or self.used >= self.budget
+
+    def costs(self, plans: np.ndarray) -> np.ndarray:
+        self.used += len(plans)
+        found = np.linalg.norm(plans.sum(1) - self.aim, axis=-1)
+        self.record = min(self.record, found.min())
+        return found
+
+    def slopes(self, plans: np.ndarray, gentle: object) -> np.ndarray:
+        self.used += 5 * len(plans)
+        away = plans.sum(1) - self.aim
+        return np.repeat((away / np.linalg.norm(away, axis=-1, keepdims=True))[:, None], self.shape[0], 1)
+
+
+@pytest.mark.parametrize("name", ["cma-es", "gradient", "cma-es, then gradient", "gradient, then cma-es"])
+def test_a_search_goes_down_a_hill_and_stops(searches: ModuleType, name: str) -> None:
+    bowl = Bowl(400)
+    searches.SEARCHES[name](bowl)
+    assert bowl.record < 0.2
+    assert bowl.used < bowl.budget
+
+
+def test_a_search_without_success_spends_its_budget_and_little_more(searches: ModuleType) -> None:
+    bowl = Bowl(200)
+
+    def flat(plans: np.ndarray) -> np.ndarray:
+        bowl.used += len(plans)
+        return np.ones(len(plans))
+
+    bowl.costs = flat
+    searches.SEARCHES["gradient"](bowl)
+    assert 200 <= bowl.used < 212
+
+
+def test_way_points_are_displacements_at_full_speed_and_the_last_decision_is_still(searches: ModuleType) -> None:
+    base = searches.basis(11, 5)
+    np.testing.assert_allclose(np.cumsum(base @ np.arange(1.0, 6.0))[1::2], [2.0, 4.0, 6.0, 8.0, 10.0], rtol=1e-6)
+    assert not base[-1].any()
+    assert searches.basis(5, 5).shape == (5, 4)
+
+
+def test_an_episode_that_succeeds_ends_the_trials_and_the_judge_agrees(searches: ModuleType) -> None:
+    world = make_task("slingshot")
+    start = world.reset(world.spec.scenario.default(), jax.random.key(TRAINING[0]))
+    trials = searches.Trials(world, start, 90, TRAINING[0])
+    by_hand = scripted(world.task, start.scene.body.position, start.scene.goal) / world.task.config.speed
+    plans = np.stack([trials.plan(0.0), np.asarray(by_hand)])
+    trials.stage = "by hand"
+    costs = trials.costs(plans)
+    assert costs[1] < 0.05 < costs[0] and trials.record == costs[1]
+    assert trials.solved and trials.over and trials.solved_in == "by hand"
+    np.testing.assert_array_equal(trials.best, plans[1])
+    assert trials.used == 3  # two, and the one before the judge
+    assert not trials.judged(plans[0])
