@@ -45,7 +45,7 @@ class Size:
 
 SIZES = {
     "test": Size(2, 1, 60),
-    "nano": Size(30, 10, 500),
+    "nano": Size(30, 10, 400),
     "xs": Size(100, 20, 2000),
     "s": Size(100, 50, 20_000),
 }
