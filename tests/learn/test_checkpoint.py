@@ -5,6 +5,7 @@ import pytest
 
 from diorama.core import DataError
 from diorama.learn import Checkpoints
+from diorama.learn.state import fresh
 
 
 def state(value: float, size: int = 3) -> dict:
@@ -43,3 +44,12 @@ def test_a_whole_checkpoint_of_another_shape_is_an_error_not_a_fall_back(tmp_pat
     Checkpoints(tmp_path).save(state(1), 1)
     with pytest.raises(DataError, match="weights"):
         Checkpoints(tmp_path).restore(state(0, size=4))
+
+
+def test_a_restored_state_has_the_types_of_a_fresh_one(tmp_path):
+    """Weak types would make the program of a resumed training another one, to be compiled anew."""
+    weak = jnp.log(jnp.maximum(0.1, 1e-8))
+    begun = fresh({"entropy": weak}, {"mean": jnp.zeros_like(weak)}, 0)
+    Checkpoints(tmp_path).save(begun, 1)
+    assert jax.tree.map(jax.typeof, begun) == jax.tree.map(jax.typeof, Checkpoints(tmp_path).restore(begun))
+    assert weak.weak_type

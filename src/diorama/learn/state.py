@@ -30,12 +30,15 @@ class TrainState(Module):
 
 def fresh(learned: Any, optimiser: Any, seed: int, extra: Any = None) -> TrainState:
     """A state before the first update. Arrays are copied, since updates consume (donate) the state's buffers."""
-    return TrainState(copied(learned), optimiser, jax.random.key(seed), jnp.zeros((), jnp.int32), copied(extra))
+    return TrainState(copied(learned), copied(optimiser), jax.random.key(seed), jnp.zeros((), jnp.int32), copied(extra))
 
 
 def copied(tree: Tree) -> Tree:
-    """The same pytree with new buffers."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True) if is_array(leaf) else leaf, tree)
+    """The same pytree with new buffers.
+
+    Types are strong, as those of a restored state are: the program of a weak type would be another one.
+    """
+    return jax.tree.map(lambda leaf: jnp.array(leaf, dtype=leaf.dtype, copy=True) if is_array(leaf) else leaf, tree)
 
 
 def parameters(module: Any) -> Any:
