@@ -49,6 +49,7 @@ CONFIG = CoupledConfig(
     patches=1,
     patch_episodes=8,
     episodes=3,
+    refit=1.0,  # one program serves both rounds
 )
 ARTIFACTS = ("world-0", "local-0", "policy-0", "world", "local", "policy")
 EXAMS = ("exam-world-0.json", "exam-local-0.json", "exam.json", "exam-local.json")
