@@ -32,6 +32,8 @@ from diorama.imagine.scripted import Scripted
 from diorama.policies import Constant, RandomPolicy
 
 SIMPLE = ("hold still", "random", "scripted")
+RELEASED = tuple(task for task in TASKS if task not in ("letter", "letter-unseen", "threading"))
+"""Tasks after those eight that the published benchmark released."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,31 @@ def _path(out: Path, size: str, task: str, method: str, seed: int) -> Path:
 
 
 def table(out: Path, size_name: str) -> str:
-    """Success with Wilson's interval and the mean cost left with a bootstrap interval, per task and method."""
+    """Success with Wilson's interval and the mean cost left with a bootstrap interval, per task and method.
+
+    The last rows are those of all eight released tasks together, from the starts that each of them has.
+    """
     lines = [
         "| task | method | starts | success [95 %] | drawn | cost left [95 %] [m] | episodes | most | CPU s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for task in TASKS:
         for method in (*SIMPLE, *SEARCHES):
-            folder = _path(out, size_name, task, method, 0).parent
-            rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+            rows = _rows(out, size_name, task, method)
             if rows:
-                lines.append(_line(task, method, rows))
+                lines.append(_line(task, method, list(rows.values())))
+    for method in (*SIMPLE, *SEARCHES):
+        found = [_rows(out, size_name, task, method) for task in RELEASED]
+        shared = set.intersection(*(set(rows) for rows in found))
+        if shared:
+            lines.append(_line("all eight", method, [rows[seed] for rows in found for seed in sorted(shared)]))
     return "\n".join(lines) + "\n"
+
+
+def _rows(out: Path, size_name: str, task: str, method: str) -> dict[str, dict]:
+    """What is there, by the seed of the start."""
+    folder = _path(out, size_name, task, method, 0).parent
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
 def _line(task: str, method: str, rows: list[dict]) -> str:
