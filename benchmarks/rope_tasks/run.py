@@ -10,6 +10,7 @@ Every finished start is a file; the same command goes on where it was stopped, a
 """
 
 import argparse
+import collections
 import json
 import sys
 import time
@@ -121,7 +122,7 @@ def table(out: Path, size_name: str) -> str:
     The last rows are those of all eight released tasks together, from the starts that each of them has.
     """
     lines = [
-        "| task | method | starts | success [95 %] | drawn | cost left [95 %] [m] | episodes | most | CPU s |",
+        "| task | method | starts | success [95 %] | found when | cost left [95 %] [m] | episodes | most | CPU s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for task in TASKS:
@@ -148,9 +149,10 @@ def _line(task: str, method: str, rows: list[dict]) -> str:
     left = intervals.mean(np.array([np.nan if row["left"] is None else row["left"] for row in rows]))
     spent = np.median([row["cpu_s"] for row in rows])
     episodes = np.array([row["episodes"] for row in rows])
-    drawn = sum(row["stage"] == "drawn" for row in rows) if method in SEARCHES else ""
+    stages = collections.Counter(row["stage"] for row in rows if row["stage"])
+    when = ", ".join(f"{count} {stage}" for stage, count in sorted(stages.items()))
     return (
-        f"| {task} | {method} | {len(rows)} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] | {drawn} "
+        f"| {task} | {method} | {len(rows)} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] | {when} "
         f"| {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] "
         f"| {episodes.mean():.0f} | {episodes.max()} | {spent:.1f} |"
     )
