@@ -15,6 +15,8 @@ from diorama.studio.page import new_figure
 
 SUCCESS = "success (coverage > 95 %)"
 MILLION = 1e6
+LONG = {"ppo-40m": "s-", "ppo-40m-slow": "P-"}
+"""Rows with a curve."""
 
 
 def bars(axis: object, samples: list[float], found: list[dict], label: str, style: str) -> None:
@@ -43,11 +45,12 @@ def main() -> None:
     figure, axis = new_figure(7.0, 3.6)
     spent = [each["samples"] for each in rounds]
     bars(axis, spent, [each["estimates"][SUCCESS] for each in rounds], "coupled worlds, round by round", "o-")
-    long = held.get(f"ppo-40m {given.run.name}")
-    if long:
-        samples = [*(point["samples"] for point in long["curve"]), 40 * MILLION]
-        found = [*on_the_way(long["curve"]), long["estimates"][SUCCESS]]
-        bars(axis, samples, found, "PPO in the last global world", "s-")
+    for row, style in LONG.items():
+        long = held.get(f"{row} {given.run.name}")
+        if long:
+            samples = [*(point["samples"] for point in long["curve"]), 40 * MILLION]
+            found = [*on_the_way(long["curve"]), long["estimates"][SUCCESS]]
+            bars(axis, samples, found, row, style)
     ends = [row for row in ("coupled-last", "imagination", "ppo-8m") if f"{row} {given.run.name}" in held]
     for place, (row, mark) in enumerate(zip(ends, "D^v", strict=False)):
         # Beside each other, so that bars do not hide each other; all had 8 million.
