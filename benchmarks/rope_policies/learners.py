@@ -1,0 +1,89 @@
+"""How policies are trained in a rope task: settings, the same for every task, and what a training may imagine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from training_worlds import Timed, Twin
+
+from diorama.envs.rope.tasks import TRAINING, RopeTask
+from diorama.evaluate import run_episodes
+from diorama.imagine import Through
+from diorama.learn.checkpoint import Checkpoints
+from diorama.learn.config import FirstOrderConfig
+from diorama.learn.first_order import train_first_order
+from diorama.learn.ppo import train_ppo
+from diorama.learn.ppo_config import PPOConfig
+from diorama.learn.progress import JsonLines
+from diorama.learn.worlds import Fixed
+from diorama.policies import Actor, ActorConfig, Critic, Likeliest, RandomPolicy
+
+GRADIENT_COST = 6
+"""How many episodes one counts as that is played in the task and, with its derivative, in the gentler world."""
+CHUNK = 5
+"""Updates in one program; a training has a whole number of them, because one of another length is compiled anew."""
+WORLDS = {"ppo": 16, "first-order": 8}
+PPO = PPOConfig(worlds=WORLDS["ppo"], minibatches=4, chunk=CHUNK)
+FIRST_ORDER = FirstOrderConfig(worlds=WORLDS["first-order"], chunk=CHUNK)
+ACTOR = ActorConfig("nano")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A task, how many episodes may be imagined, the seed of the networks and of everything drawn, and a folder."""
+
+    task: RopeTask
+    episodes: int
+    seed: int
+    folder: Path
+
+    @property
+    def decisions(self) -> int:
+        """In an episode."""
+        return self.task.task.config.decisions
+
+    @property
+    def networks(self) -> tuple[Actor, Critic]:
+        """Untrained."""
+        spec = self.task.spec
+        return Actor.build(ACTOR, spec, self.seed), Critic.build(ACTOR, spec, self.seed + 1000)
+
+    @property
+    def kept(self) -> dict:
+        """Where reports and states go."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return {
+            "progress": JsonLines(self.folder / "metrics.jsonl"),
+            "checkpoints": Checkpoints(self.folder / "checkpoints", keep=2),
+        }
+
+
+def ppo(training: Training) -> tuple[Actor, int]:
+    """Whole episodes in every update; the actor, and how many episodes were imagined."""
+    updates = _whole(training.episodes // PPO.worlds)
+    config = replace(PPO, updates=updates, length=training.decisions, episode=training.decisions, seed=training.seed)
+    state = train_ppo(config, *training.networks, Fixed(Timed(training.task)), **training.kept)
+    return state.learned.actor.choosing(Likeliest()), updates * config.worlds
+
+
+def first_order(training: Training) -> tuple[Actor, int]:
+    """Half of an episode in every update where it can be cut in two, with a critic for the rest."""
+    whole = training.decisions
+    horizon = whole // 2 if whole % 2 == 0 else whole
+    each = GRADIENT_COST * FIRST_ORDER.worlds * horizon // whole
+    measured = min(64, training.episodes // 4)
+    updates = _whole((training.episodes - measured) // each)
+    config = replace(FIRST_ORDER, updates=updates, horizon=horizon, episode=whole, seed=training.seed)
+    play = run_episodes(training.task, RandomPolicy(training.task.spec), np.array(TRAINING[:measured]), whole)
+    seen = {name: values.reshape(-1, values.shape[-1]) for name, values in play.observation.items()}
+    actor, critic = (network.measured(seen) for network in training.networks)
+    state = train_first_order(config, actor, critic, Fixed(Twin(training.task)), Through(), **training.kept)
+    return state.learned.actor.choosing(Likeliest()), measured + updates * each
+
+
+def _whole(updates: int) -> int:
+    return max(1, updates // CHUNK) * CHUNK
+
+
+LEARNERS: dict[str, Callable[[Training], tuple[Actor, int]]] = {"ppo": ppo, "first-order": first_order}
