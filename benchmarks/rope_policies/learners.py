@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from training_worlds import Timed, Twin
+from training_worlds import Gentle, Timed, Twin
 
 from diorama.envs.rope.tasks import TRAINING, RopeTask
 from diorama.evaluate import run_episodes
@@ -23,10 +23,12 @@ GRADIENT_COST = 6
 """How many episodes one counts as that is played in the task and, with its derivative, in the gentler world."""
 CHUNK = 5
 """Updates in one program; a training has a whole number of them, because one of another length is compiled anew."""
-WORLDS = {"ppo": 16, "first-order": 8}
-PPO = PPOConfig(worlds=WORLDS["ppo"], minibatches=4, chunk=CHUNK)
-FIRST_ORDER = FirstOrderConfig(worlds=WORLDS["first-order"], chunk=CHUNK)
+PPO = PPOConfig(worlds=16, minibatches=4, chunk=CHUNK)
+FIRST_ORDER = FirstOrderConfig(worlds=4, entropy=5e-3, chunk=CHUNK)
 ACTOR = ActorConfig("nano")
+SHOWN = ("vertices", "goal", "time")
+LONGEST = 5
+"""Decisions through which a derivative is taken, at most."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,14 @@ class Training:
         return self.task.task.config.decisions
 
     @property
+    def world(self) -> Timed:
+        """What is trained in."""
+        return Timed(self.task, SHOWN)
+
+    @property
     def networks(self) -> tuple[Actor, Critic]:
         """Untrained."""
-        spec = self.task.spec
+        spec = self.world.spec
         return Actor.build(ACTOR, spec, self.seed), Critic.build(ACTOR, spec, self.seed + 1000)
 
     @property
@@ -63,23 +70,24 @@ def ppo(training: Training) -> tuple[Actor, int]:
     """Whole episodes in every update; the actor, and how many episodes were imagined."""
     updates = _whole(training.episodes // PPO.worlds)
     config = replace(PPO, updates=updates, length=training.decisions, episode=training.decisions, seed=training.seed)
-    state = train_ppo(config, *training.networks, Fixed(Timed(training.task)), **training.kept)
+    state = train_ppo(config, *training.networks, Fixed(training.world), **training.kept)
     return state.learned.actor.choosing(Likeliest()), updates * config.worlds
 
 
 def first_order(training: Training) -> tuple[Actor, int]:
-    """Half of an episode in every update where it can be cut in two, with a critic for the rest."""
+    """A part of an episode in every update, with a critic for what lies beyond."""
     whole = training.decisions
-    horizon = whole // 2 if whole % 2 == 0 else whole
-    each = GRADIENT_COST * FIRST_ORDER.worlds * horizon // whole
+    horizon = max(part for part in range(1, LONGEST + 1) if whole % part == 0)
+    each = GRADIENT_COST * FIRST_ORDER.worlds * horizon / whole
     measured = min(64, training.episodes // 4)
-    updates = _whole((training.episodes - measured) // each)
+    updates = _whole(int((training.episodes - measured) / each))
     config = replace(FIRST_ORDER, updates=updates, horizon=horizon, episode=whole, seed=training.seed)
     play = run_episodes(training.task, RandomPolicy(training.task.spec), np.array(TRAINING[:measured]), whole)
-    seen = {name: values.reshape(-1, values.shape[-1]) for name, values in play.observation.items()}
+    seen = {name: play.observation[name].reshape(-1, play.observation[name].shape[-1]) for name in SHOWN}
     actor, critic = (network.measured(seen) for network in training.networks)
-    state = train_first_order(config, actor, critic, Fixed(Twin(training.task)), Through(), **training.kept)
-    return state.learned.actor.choosing(Likeliest()), measured + updates * each
+    twin = Twin(training.world, Gentle())
+    state = train_first_order(config, actor, critic, Fixed(twin), Through(), **training.kept)
+    return state.learned.actor.choosing(Likeliest()), measured + round(updates * each)
 
 
 def _whole(updates: int) -> int:

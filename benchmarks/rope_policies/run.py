@@ -55,7 +55,7 @@ def tested(task: RopeTask, policy: Policy, starts: int) -> dict:
     left = cost_left(task.task, seen)
     return {
         "success": succeeded(task.task, seen).tolist(),
-        "left": [float(one) if np.isfinite(one) else None for one in left],
+        "left": left.tolist(),
     }
 
 
@@ -64,8 +64,9 @@ def made(task: RopeTask, method: str, size: Size, seed: int, folder: Path) -> di
     begun = time.process_time()
     policy, episodes = floor(task, method), 0
     if method in LEARNERS:
-        policy, episodes = LEARNERS[method](Training(task, size.episodes, seed, folder))
-        artifact.save(folder / "policy", policy, ACTOR, task.spec)
+        training = Training(task, size.episodes, seed, folder)
+        policy, episodes = LEARNERS[method](training)
+        artifact.save(folder / "policy", policy, ACTOR, training.world.spec)
     trained = time.process_time()
     found = tested(task, policy, size.starts)
     return found | {"episodes": episodes, "seed": seed, "cpu_s": trained - begun}
@@ -105,7 +106,7 @@ def table(out: Path, size: str) -> str:
 
 def _line(task: str, method: str, found: dict) -> str:
     rate = intervals.rate(np.array(found["success"]))
-    left = intervals.mean(np.array([np.nan if one is None else one for one in found["left"]]))
+    left = intervals.mean(np.array(found["left"]))
     return (
         f"| {task} | {method} | {len(found['success'])} | {rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}] "
         f"| {left.value:.3f} [{left.low:.3f}, {left.high:.3f}] | {found['episodes']:,} | {found['cpu_s']:.0f} |"
