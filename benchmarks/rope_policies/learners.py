@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from training_worlds import Gentle, Timed, Twin
 
+from diorama.core import Trajectory
 from diorama.envs.rope.tasks import TRAINING, RopeTask
 from diorama.evaluate import run_episodes
 from diorama.imagine import Through
@@ -26,16 +27,18 @@ CHUNK = 5
 PPO = PPOConfig(worlds=16, minibatches=4, chunk=CHUNK)
 FIRST_ORDER = FirstOrderConfig(worlds=4, entropy=5e-3, chunk=CHUNK)
 ACTOR = ActorConfig("nano")
-SHOWN = ("vertices", "goal", "time")
+SHOWN = {"ppo": ("vertices", "velocities", "goal", "time"), "first-order": ("vertices", "goal", "time")}
+"""What a policy sees: through velocities derivatives of an episode grow faster still."""
 LONGEST = 5
 """Decisions through which a derivative is taken, at most."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A task, how many episodes may be imagined, the seed of the networks and of everything drawn, and a folder."""
+    """A task, what is seen of it, how many episodes may be imagined, the seed of all that is drawn, and a folder."""
 
     task: RopeTask
+    shown: tuple[str, ...]
     episodes: int
     seed: int
     folder: Path
@@ -48,7 +51,7 @@ class Training:
     @property
     def world(self) -> Timed:
         """What is trained in."""
-        return Timed(self.task, SHOWN)
+        return Timed(self.task, self.shown)
 
     @property
     def networks(self) -> tuple[Actor, Critic]:
@@ -83,11 +86,15 @@ def first_order(training: Training) -> tuple[Actor, int]:
     updates = _whole(int((training.episodes - measured) / each))
     config = replace(FIRST_ORDER, updates=updates, horizon=horizon, episode=whole, seed=training.seed)
     play = run_episodes(training.task, RandomPolicy(training.task.spec), np.array(TRAINING[:measured]), whole)
-    seen = {name: play.observation[name].reshape(-1, play.observation[name].shape[-1]) for name in SHOWN}
-    actor, critic = (network.measured(seen) for network in training.networks)
+    actor, critic = (network.measured(_rows(play)) for network in training.networks)
     twin = Twin(training.world, Gentle())
     state = train_first_order(config, actor, critic, Fixed(twin), Through(), **training.kept)
     return state.learned.actor.choosing(Likeliest()), measured + round(updates * each)
+
+
+def _rows(play: Trajectory) -> dict[str, np.ndarray]:
+    """Everything that was seen, in rows."""
+    return {name: values.reshape(-1, values.shape[-1]) for name, values in play.observation.items()}
 
 
 def _whole(updates: int) -> int:

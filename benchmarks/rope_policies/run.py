@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from learners import ACTOR, LEARNERS, Training
+from learners import ACTOR, LEARNERS, SHOWN, Training
 
 from diorama.core import Policy
 from diorama.core.canonical import canonical
@@ -64,7 +64,7 @@ def made(task: RopeTask, method: str, size: Size, seed: int, folder: Path) -> di
     begun = time.process_time()
     policy, episodes = floor(task, method), 0
     if method in LEARNERS:
-        training = Training(task, size.episodes, seed, folder)
+        training = Training(task, SHOWN[method], size.episodes, seed, folder)
         policy, episodes = LEARNERS[method](training)
         artifact.save(folder / "policy", policy, ACTOR, training.world.spec)
     trained = time.process_time()
