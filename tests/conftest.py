@@ -4,7 +4,6 @@ import os
 import pathlib
 import socket
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,10 +14,13 @@ COMPILE_FAST = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false"
 )
 
+MAPS = 20_000
+"""Of at most 65,530 on Linux as it comes; a file of tests adds up to some thousand."""
+
 os.environ.setdefault("XLA_FLAGS", COMPILE_FAST)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Silent broadcasting between ranks hides wrong axes. Dtype promotion stays "standard": under "strict" a bool mask
 # cannot multiply a float reward and optax's schedules cannot add an integer step to a float.
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
@@ -55,12 +57,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_blocks.py")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _forget_programs() -> Iterator[None]:
-    """Drop a file's compiled programs: each takes memory maps, and a process that runs out of them crashes."""
-    yield
-    if "jax" in sys.modules:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Drop compiled programs when there are many: each takes memory maps; a process that runs out of them crashes.
+
+    Not within a file, whose tests share them; pages of the docs do not.
+    """
+    within = nextitem is not None and nextitem.path == item.path and item.path.name != "test_blocks.py"
+    if not within and "jax" in sys.modules and _memory_maps() > MAPS:
         sys.modules["jax"].clear_caches()
+
+
+def _memory_maps() -> float:
+    """How many memory maps this process has; infinite where that cannot be read."""
+    try:
+        return pathlib.Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:
+        return float("inf")
 
 
 @pytest.fixture(autouse=True)
