@@ -6,7 +6,8 @@ solution by hand, which shows that the task can be solved; the searches plan the
 the world in which they are judged, with at most a stated number of imagined episodes for each start, and end with the
 first that succeeds. ``left`` is the task's cost at the end [m].
 
-Every finished start is a file; the same command goes on where it was stopped, and ``--table`` only writes the table.
+Every finished start is a file; the same command goes on where it was stopped, and ``--table`` only writes the table. A
+success of a smaller size is taken over: a search does with a larger budget the same until the smaller one is spent.
 """
 
 import argparse
@@ -105,11 +106,22 @@ def work(out: Path, size_name: str, tasks: list[str], methods: list[str]) -> Non
                 path = _path(out, size_name, task, method, HELD_OUT[count])
                 if count >= (size.simple if method in SIMPLE else size.starts) or path.exists():
                     continue
-                found = episode(world, method, HELD_OUT[count], size)
+                found = smaller(out, size_name, task, method, HELD_OUT[count])
+                found = found or episode(world, method, HELD_OUT[count], size)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, canonical(found))
                 told = f"{found['success']}, {found['episodes']} episodes, {found['cpu_s']:.0f} s"
                 sys.stderr.write(f"{task}, {method}, start {count}: {told}\n")
+
+
+def smaller(out: Path, size_name: str, task: str, method: str, seed: int) -> dict | None:
+    """What a search found from this start with less, if it succeeded; simple policies take part in no such thing."""
+    budget = SIZES[size_name].budget
+    for name in (name for name, size in SIZES.items() if size.budget < budget and method in SEARCHES):
+        path = _path(out, name, task, method, seed)
+        if path.exists() and (found := json.loads(path.read_text()))["success"]:
+            return found
+    return None
 
 
 def _path(out: Path, size: str, task: str, method: str, seed: int) -> Path:

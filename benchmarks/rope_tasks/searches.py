@@ -2,10 +2,12 @@
 
 What is searched is coarser than a plan: a few way-points of each gripper, on straight lines between which it moves; the
 last decision holds still, because a task is to be done after each of the last two. A search ends with the first episode
-that succeeds (`Trials`), and begins again from another drawn plan where it gets no further.
+that succeeds (`Trials`), and begins again from another drawn plan where it gets no further. After `FIRST` episodes it
+begins again on another `Hill`.
 """
 
 import abc
+import itertools
 import warnings
 from dataclasses import dataclass, field
 
@@ -47,20 +49,45 @@ class Stage(abc.ABC):
 
 
 @dataclass(frozen=True)
+class Hill:
+    """What a search sees: the cost at the end and ``way`` times its mean along the way, from plans of these reaches.
+
+    Way-points are drawn evenly between minus and plus each of the ``reaches`` in turn.
+    """
+
+    way: float
+    reaches: tuple[float, ...]
+
+    def drawn(self, seed: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Coarse plans [D, K, A] of each of the reaches in turn; those of each hill are others."""
+        rng = np.random.default_rng([seed, len(self.reaches)] if self.way else seed)
+        reaches = np.resize(self.reaches, shape[0])[:, None, None]
+        return (reaches * rng.uniform(-1.0, 1.0, shape)).astype(np.float32)
+
+
+HILLS = (Hill(0.0, (1.0,)), Hill(1.0, (1.0, 0.5, 0.25)))
+"""The cost at the end alone does not tell a plan that is there with time left from one that just gets there."""
+FIRST = 400
+"""A search that begins again within so many episodes stays on the first hill, later on each in turn, the second first.
+
+So a search with a larger budget begins as one with that of `nano` does, and what that one solves stays solved.
+"""
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """Coarse plans [D, K, A], drawn evenly between -1 and 1, the best first, their costs [D], and their basis."""
+    """Coarse plans [D, K, A] of a hill, the best first, their costs [D], and their basis."""
 
     base: np.ndarray
     plans: np.ndarray
     costs: np.ndarray
 
     @staticmethod
-    def of(trials: Trials, count: int) -> "Drawn":
-        """So many, which are tried."""
-        trials.stage = "drawn"
+    def of(trials: Trials, count: int, hill: Hill = HILLS[0]) -> "Drawn":
+        """So many, which are tried; those of each hill are others."""
+        trials.stage, trials.way = "drawn", hill.way
         base = basis(trials.shape[0])
-        rng = np.random.default_rng(trials.seed)
-        plans = rng.uniform(-1.0, 1.0, (count, base.shape[1], trials.shape[1])).astype(np.float32)
+        plans = hill.drawn(trials.seed, (count, base.shape[1], trials.shape[1]))
         costs = trials.costs(base @ plans)
         order = np.argsort(costs)
         return Drawn(base, plans[order], costs[order])
@@ -152,20 +179,26 @@ def _unit(way: np.ndarray) -> np.ndarray:
 
 
 class Searcher:
-    """The stages in turn from the best of plans that are drawn, then from the next best, and so on."""
+    """The stages in turn from the best of plans that are drawn on each hill, then from the next best, and so on."""
 
     def __init__(self, *stages: Stage, drawn: int = DRAWN) -> None:
         self.stages, self.drawn = stages, drawn
 
     def __call__(self, trials: Trials) -> None:
         """Spends the budget or finds a plan that succeeds; what it found is in the trials."""
-        found, attempt = Drawn.of(trials, self.drawn), 0
-        while not trials.over:
-            plan, cost = found.plans[attempt % self.drawn], float(found.costs[attempt % self.drawn])
+        hills, ranks = [Drawn.of(trials, self.drawn, HILLS[0])], [itertools.count(), itertools.count()]
+        turns = itertools.cycle((1, 0))
+        for attempt in itertools.count():
+            which = next(turns) if trials.used >= FIRST else 0
+            if which == len(hills):
+                hills.append(Drawn.of(trials, self.drawn, HILLS[which]))
+            if trials.over:
+                return
+            found, rank = hills[which], next(ranks[which]) % self.drawn
+            trials.way, plan, cost = HILLS[which].way, found.plans[rank], float(found.costs[rank])
             for stage in self.stages:
                 trials.stage = stage.word
                 plan, cost = stage(trials, found.base, plan, cost, attempt)
-            attempt += 1
 
 
 SEARCHES = {

@@ -31,7 +31,7 @@ class Bowl:
 
     def __init__(self, budget: int) -> None:
         self.budget, self.seed, self.shape = budget, 3, (7, 2)
-        self.used, self.record, self.stage, self.solved_in = 0, np.inf, "", ""
+        self.used, self.record, self.stage, self.solved_in, self.way = 0, np.inf, "", "", 0.0
         self.aim = np.array([1.5, -0.7])
 
     @property
