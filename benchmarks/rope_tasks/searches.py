@@ -189,11 +189,11 @@ class Searcher:
         hills, ranks = [Drawn.of(trials, self.drawn, HILLS[0])], [itertools.count(), itertools.count()]
         turns = itertools.cycle((1, 0))
         for attempt in itertools.count():
+            if trials.over:
+                return
             which = next(turns) if trials.used >= FIRST else 0
             if which == len(hills):
                 hills.append(Drawn.of(trials, self.drawn, HILLS[which]))
-            if trials.over:
-                return
             found, rank = hills[which], next(ranks[which]) % self.drawn
             trials.way, plan, cost = HILLS[which].way, found.plans[rank], float(found.costs[rank])
             for stage in self.stages:
