@@ -28,7 +28,7 @@ PPO = PPOConfig(worlds=16, minibatches=4, chunk=CHUNK)
 FIRST_ORDER = FirstOrderConfig(worlds=4, entropy=5e-3, chunk=CHUNK)
 ACTOR = ActorConfig("nano")
 SHOWN = {"ppo": ("vertices", "velocities", "goal", "time"), "first-order": ("vertices", "goal", "time")}
-"""What a policy sees: through velocities derivatives of an episode grow faster still."""
+"""What a policy sees. With velocities derivatives of an episode were larger still, in one training."""
 LONGEST = 5
 """Decisions through which a derivative is taken, at most."""
 
