@@ -8,9 +8,25 @@ import numpy as np
 import pytest
 
 from diorama.core.errors import SpecError
-from diorama.envs.rope import Bodies, RodConfig, Scheme, Together, at_rest, ball, bolt, brick, make_rod, still, straight
+from diorama.envs.rope import (
+    Bodies,
+    Implicit,
+    RodConfig,
+    Rope,
+    RopeConfig,
+    Scheme,
+    Together,
+    at_rest,
+    ball,
+    bolt,
+    brick,
+    make_rod,
+    still,
+    straight,
+)
 from diorama.envs.rope.bodies import drifted, feet, rotation
 from diorama.envs.rope.contact import Contact
+from diorama.envs.rope.env_config import BodyConfig, GripConfig
 from diorama.envs.rope.handles import free
 from diorama.envs.rope.shapes import Plane
 from diorama.envs.rope.surroundings import empty_space, on_earth
@@ -81,6 +97,31 @@ def test_momentum_is_kept_and_derivatives_are_those_of_differences() -> None:
         assert abs(slope) > 1e-3
         assert float(slope) == pytest.approx(float(difference), rel=1e-5)
         np.testing.assert_allclose(after, before, rtol=0, atol=1e-12)
+
+
+def test_the_rope_world_pushes_a_ball_with_a_soft_grip() -> None:
+    """In single precision, where an edge has a point to push with; where the ball resists, the target of the grip runs ahead, but not away."""
+    ball_of = BodyConfig(half=(0.04, 0.04, 0.04), ahead=0.083, aside=0.06, round=True)
+    grip = GripConfig(stiffness=200.0, damping=2.0, strength=0.5)
+    config = RopeConfig(vertices=4, substeps=80, control_period=0.04, grip=grip, bodies=(ball_of,))
+    with jax.enable_x64(False):
+        world = Rope(config)
+        begun = state = jax.jit(world.reset)(world.spec.scenario.default(), jax.random.key(0))
+        ahead = np.asarray(state.body.position[-1] - state.body.position[0])
+        left = np.array([-ahead[1], ahead[0], 0.0], np.float32)
+        step = jax.jit(world.step)
+        for _ in range(8):
+            state = step(state, jnp.asarray(0.5 * left), jax.random.key(0))
+        with pytest.raises(SpecError, match="use the execution `Readable`"):
+            Rope(config, Implicit()).step(state, jnp.asarray(left), jax.random.key(0))
+        seen = world.observe(state)
+    assert {name: value.shape for name, value in seen.items()} == {
+        name: spec.shape for name, spec in world.spec.observation.items()
+    }
+    before = (np.asarray(state.targets) - np.asarray(state.body.position[:1]))[0] @ left
+    pushed = (np.asarray(state.bodies[0].place) - np.asarray(begun.bodies[0].place)) @ left
+    assert pushed > 0.03
+    assert 0.001 < before < 0.5 * 0.04 + 0.5 / 200.0 + 1e-4  # a step beyond where the force is largest
 
 
 def test_bodies_have_the_inertia_of_what_they_are() -> None:

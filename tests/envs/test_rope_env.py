@@ -1,5 +1,7 @@
 """The rope as a world: its contract, its gradient with respect to actions, its parts."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,10 +21,27 @@ from diorama.envs.rope import (
     simulate,
     straight,
 )
-from diorama.envs.rope.handles import clamp, free, hold, inverse_mass, move, release
+from diorama.envs.rope.handles import (
+    clamp,
+    free,
+    going_on,
+    grasp,
+    grasp_edge,
+    hold,
+    inverse_mass,
+    move,
+    release,
+    release_edges,
+    sprung,
+    turn,
+)
+from diorama.envs.rope.hysteresis import hysteresis
+from diorama.envs.rope.integrator import slipped_on
 from diorama.envs.rope.projection import project
 from diorama.envs.rope.self_contact import nearest
 from diorama.envs.rope.shapes import Box, Capsule, Plane, Sphere
+from diorama.envs.rope.springs import spring
+from diorama.envs.rope.statics import no_load
 from diorama.envs.rope.surroundings import empty_space
 from diorama.envs.rope.topology import edges_of
 from diorama.imagine import rollout
@@ -71,6 +90,25 @@ def test_handles_hold_and_let_go() -> None:
     )
 
 
+def test_handles_that_give_way_are_taken_moved_and_let_go() -> None:
+    rod, jaw = make_rod(RodConfig(), straight(1.0, 5)), spring(100.0, 1.0, 6.0)
+    place = jnp.array([[0.25, 0.0, 0.1], [0.5, 0.0, 0.1]])
+    held = grasp_edge(free(rod), 1, place, jnp.asarray(0.2), jaw, spring(1.0, 0.1, 0.05))
+    held = turn(move(grasp(held, 4, place[0], jaw), 4, jnp.array([1.0, 2.0, 3.0])), 1, jnp.asarray(5.0))
+    np.testing.assert_array_equal(held.vertices, 0)
+    np.testing.assert_array_equal(held.springs.pull.stiffness, [0, 100, 100, 0, 100])
+    np.testing.assert_allclose(held.springs.place[1:3], place)
+    on = going_on(held, 0.5, 3)
+    np.testing.assert_allclose(on.springs.place[2, 4] - place[0], [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(on.springs.angle[:, 1], [0.2, 2.7, 5.2], rtol=1e-6)
+    force, torque = sprung(rod, held, at_rest(rod, straight(1.0, 5)), jnp.asarray(1e-4))
+    np.testing.assert_allclose(np.linalg.norm(force, axis=1)[[0, 1, 4]], [0, 6, 6], rtol=1e-6)  # at their limit
+    np.testing.assert_allclose(torque, [0, 0.05, 0, 0], rtol=1e-6)
+    alone = release_edges(release(held, 4), 1)
+    np.testing.assert_array_equal(alone.springs.pull.limit, [0, 6, 6, 0, 0])
+    np.testing.assert_array_equal(alone.springs.twist.limit, 0)
+
+
 def test_shapes_know_their_distance() -> None:
     point, one = jnp.array([0.0, 3.0, 4.0]), jnp.asarray(1.0)
     assert float(Sphere(jnp.zeros(3), one).distance(point)) == pytest.approx(4.0)
@@ -99,6 +137,11 @@ def test_errors_name_the_mend() -> None:
     state = at_rest(rod, straight(1.0, 4))
     with pytest.raises(SpecError, match="divide"):
         simulate(rod, state, empty_space(), free(rod), Scheme(jnp.asarray(1e-4)), steps=3, records=2)
+    rubs = dataclasses.replace(rod, hysteresis=hysteresis((1e-3, 1.0)))
+    with pytest.raises(SpecError, match="at_rest"):
+        slipped_on(rubs, state, state.frames)
+    with pytest.raises(SpecError, match="with drag"):
+        equilibrium(rubs, state, no_load(rod), free(rod))
     pull = Load(jnp.full((4, 3), 1.0), jnp.zeros(3), jnp.zeros(3))
     with pytest.raises(DioramaError, match="in parts"):
         equilibrium(rod, state, pull, free(rod), iterations=2)

@@ -11,9 +11,12 @@ from diorama.core.errors import SpecError
 from diorama.envs.rope import Implicit, RodConfig, Rope, RopeConfig, Scheme, at_rest, constant, make_rod, straight
 from diorama.envs.rope.contact import ramp, ramp_energy
 from diorama.envs.rope.handles import clamp, free, move
+from diorama.envs.rope.hysteresis import hysteresis, rubbing_moment, slipped, stuck_energy
 from diorama.envs.rope.implicit import _order, _width
 from diorama.envs.rope.linear import Banded, Dense
 from diorama.envs.rope.newton import Newton, minimum
+from diorama.envs.rope.springs import Spring, drawn
+from diorama.envs.rope.springs import potential as spring_potential
 from diorama.envs.rope.surroundings import on_earth
 from diorama.imagine import rollout
 from diorama.policies.constant import Constant
@@ -102,6 +105,37 @@ def test_the_energy_of_a_contact_has_its_push_as_slope() -> None:
     gaps, smoothing = jnp.linspace(-3.0, 2.0, 51) + 0.01, jnp.asarray(0.7)
     slopes = jax.vmap(jax.grad(ramp_energy), (0, None))(gaps, smoothing)
     np.testing.assert_allclose(slopes, -ramp(gaps, smoothing), atol=1e-15)
+
+
+def test_the_energy_of_a_spring_has_its_force_as_slope() -> None:
+    jaw = Spring(jnp.array([3.0, 3.0, 0.0]), jnp.array([0.2, 0.2, 0.0]), jnp.array([9.0, 0.5, 1.0]))
+    away, told, moved = jnp.cos(jnp.arange(27.0)).reshape(3, 3, 3)
+    endless = jnp.full(3, jnp.inf)  # of mass, so that damping is as it stands
+
+    @jax.jit
+    def both(step):
+        slope = jax.grad(spring_potential, 3)(jaw, away, told, moved, step)
+        return slope, drawn(jaw, endless, away + step * told - moved, told - moved / step, step)
+
+    slope, force = both(jnp.asarray(0.1))
+    np.testing.assert_allclose(-slope, force, atol=1e-14)
+    np.testing.assert_allclose(np.linalg.norm(slope[1]), 0.5)
+
+
+def test_the_energy_of_strands_has_their_moment_as_slope() -> None:
+    strands, span = hysteresis((2.0, 0.3), (1.0, 9.0)), jnp.array([0.5, 2.0])
+    bent, stuck = jnp.array([[1.0, 0.5], [0.1, -0.2]]), 0.1 * jnp.cos(jnp.arange(8.0)).reshape(2, 2, 2)
+
+    @jax.jit
+    def both(bent):
+        there = slipped(strands, bent, stuck)
+        moment = span[:, None] * rubbing_moment(strands, bent, there)
+        return jax.grad(stuck_energy, 1)(strands, bent, stuck, span), moment, there
+
+    slope, moment, there = (np.asarray(part) for part in both(bent))
+    np.testing.assert_allclose(slope, moment, atol=1e-14)
+    assert np.abs(there - stuck)[0, 0].min() > 0.1  # the first element slips, the second sticks
+    np.testing.assert_array_equal(there[1], stuck[1])
 
 
 def test_the_rope_world_takes_steps_of_ten_milliseconds() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from diorama.envs.rope.validation import CASES
 
-TESTED = "V1 V2 V3 V4 V5 V7 V9 V10 V11 V12 V13 V14 V15 V16 V17 V18 V19 V20 V20b".split()
+TESTED = "V1 V2 V3 V4 V5 V7 V9 V10 V11 V12 V13 V14 V15 V16 V17 V18 V19 V20 V20b V32 V33 V34 V35".split()
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.split()[0] in TESTED])

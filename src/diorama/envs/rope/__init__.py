@@ -6,10 +6,13 @@ from typing import Any
 _MODULE_OF = {
     "Bodies": "together",
     "Body": "bodies",
+    "BodyConfig": "env_config",
     "BodyState": "bodies",
     "Contact": "contact",
     "Execution": "execution",
+    "GripConfig": "env_config",
     "Handles": "handles",
+    "Hysteresis": "hysteresis",
     "Implicit": "execution",
     "Kernel": "execution",
     "Load": "statics",

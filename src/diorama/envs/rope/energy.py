@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from diorama.envs.rope.frames import Frames, advance, material
+from diorama.envs.rope.hysteresis import stuck_energy
 from diorama.envs.rope.rod import Rod, RodState
 from diorama.envs.rope.topology import after, before, edges_of
 from diorama.envs.rope.vectors import chi, cross, dot, length
@@ -57,14 +58,18 @@ def elastic_energy(
     angle: Float[Array, " E"],
     nearby: Frames,
     rest_curvature: Float[Array, "J 2"],
+    stuck: Float[Array, "K J 2"] | None = None,
 ) -> Float[Array, ""]:
     """Stretch, bend and twist [J] at ``position``, with frames carried there from those of a position nearby.
 
-    Where ``nearby`` are the frames of ``position`` itself, the gradient with respect to positions and angles is the
-    elastic force and torque with the sign changed.
+    With what ``stuck`` frictional elements store, if there are any. Where ``nearby`` are the frames of ``position``
+    itself, the gradient with respect to positions and angles is the elastic force and torque with the sign changed.
     """
     frames = advance(nearby, position, rod.closed)
     bent = bend_energy(rod, frames, angle, rest_curvature)
+    if stuck is not None:
+        curved = curvature(rod, frames, angle) / rod.span[:, None]
+        bent = bent + stuck_energy(rod.hysteresis, curved, stuck, rod.unbroken * rod.span)
     return stretch_energy(rod, position) + bent + twist_energy(rod, frames, angle)
 
 
@@ -76,6 +81,6 @@ def kinetic_energy(rod: Rod, state: RodState) -> Float[Array, ""]:
 
 def total_energy(rod: Rod, state: RodState, gravity: Float[Array, " 3"]) -> Float[Array, ""]:
     """Elastic, kinetic and that of weight [J]; ``gravity`` is an acceleration [m/s^2]."""
-    elastic = elastic_energy(rod, state.position, state.angle, state.frames, state.rest_curvature)
+    elastic = elastic_energy(rod, state.position, state.angle, state.frames, state.rest_curvature, state.stuck)
     weight = jnp.sum(rod.mass * (state.position @ gravity))
     return elastic + kinetic_energy(rod, state) - weight

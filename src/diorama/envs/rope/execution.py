@@ -17,16 +17,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from diorama.core import Module, field
 from diorama.core.errors import SpecError
-from diorama.envs.rope.handles import Handles
+from diorama.envs.rope.handles import Handles, later
 from diorama.envs.rope.implicit import implicit_step
-from diorama.envs.rope.integrator import Scheme, simulate
+from diorama.envs.rope.integrator import Scheme, clock_of, simulate
 from diorama.envs.rope.newton import SOLUTION, Newton
 from diorama.envs.rope.packing import pack_body, pack_grips, pack_make, unpack_body
 from diorama.envs.rope.rod import Rod, RodState
 from diorama.envs.rope.surroundings import Surroundings
+from diorama.envs.rope.together import Bodies, Together, simulate_together
 
 
 class Execution(Module):
@@ -41,9 +43,23 @@ class Execution(Module):
         ``handles`` has a leading axis T too: in each period they move evenly. A batch of ropes is `jax.vmap`.
         """
 
+    @abc.abstractmethod
+    def travel_together(
+        self,
+        rod: Rod,
+        bodies: Bodies,
+        state: Together,
+        around: Surroundings,
+        handles: Handles,
+        scheme: Scheme,
+        *,
+        steps: int,
+    ) -> Together:
+        """As `travel`, of a rod and free rigid bodies. Raises `SpecError` in an execution that knows none."""
+
 
 def constant(handles: Handles, periods: int = 1) -> Handles:
-    """The same handles in each period."""
+    """The same handles in each period; see `handles.going_on` for targets that go on moving."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[None], (periods, *leaf.shape)), handles)
 
 
@@ -60,6 +76,25 @@ class Readable(Execution):
             return after, after
 
         return jax.lax.scan(jax.checkpoint(period), state, handles)[1]
+
+    def travel_together(
+        self,
+        rod: Rod,
+        bodies: Bodies,
+        state: Together,
+        around: Surroundings,
+        handles: Handles,
+        scheme: Scheme,
+        *,
+        steps: int,
+    ) -> Together:
+        """See `Execution`; for a gradient it keeps the state of each period."""
+
+        def period(held: Together, grip: Handles) -> tuple[Together, Together]:
+            after = simulate_together(rod, bodies, held, around, grip, scheme, steps=steps)[0]
+            return after, after
+
+        return jax.lax.scan(period, state, handles)[1]
 
 
 class Implicit(Execution):
@@ -78,14 +113,32 @@ class Implicit(Execution):
         """See `Execution`; for a gradient it keeps each state, and seeks no solution twice."""
 
         @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(SOLUTION))
-        def step(held: RodState, grip: Handles) -> RodState:
-            return implicit_step(rod, held, around, grip, scheme, self.method)[0]
+        def step(held: tuple[RodState, Array | None], grip: Handles) -> tuple[RodState, Array | None]:
+            now, ticks = held
+            grip = grip if ticks is None else later(grip, ticks * scheme.step)
+            after = implicit_step(rod, now, around, grip, scheme, self.method)[0]
+            return after, None if ticks is None else ticks + 1.0
 
         def period(held: RodState, grip: Handles) -> tuple[RodState, RodState]:
-            after = jax.lax.scan(lambda now, _: (step(now, grip), None), held, None, length=steps)[0]
+            begun = (held, clock_of(grip, scheme))
+            after = jax.lax.scan(lambda now, _: (step(now, grip), None), begun, None, length=steps)[0][0]
             return after, after
 
         return jax.lax.scan(period, state, handles)[1]
+
+    def travel_together(
+        self,
+        rod: Rod,
+        bodies: Bodies,
+        state: Together,
+        around: Surroundings,
+        handles: Handles,
+        scheme: Scheme,
+        *,
+        steps: int,
+    ) -> Together:
+        """Raises `SpecError`."""
+        raise SpecError("Implicit steps know no free bodies; use the execution `Readable`.")
 
 
 class Kernel(Execution):
@@ -107,6 +160,20 @@ class Kernel(Execution):
         order = _ordered(self, rod, around, handles, scheme, steps)
         body, make = pack_body(jnp, state), pack_make(jnp, (), rod, around, scheme)
         return unpack_body(state, _travel(order, body, make, pack_grips(jnp, handles)))
+
+    def travel_together(
+        self,
+        rod: Rod,
+        bodies: Bodies,
+        state: Together,
+        around: Surroundings,
+        handles: Handles,
+        scheme: Scheme,
+        *,
+        steps: int,
+    ) -> Together:
+        """Raises `SpecError`."""
+        raise SpecError("The kernel knows no free bodies; use the execution `Readable`.")
 
     def batch(
         self, rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme, *, steps: int
@@ -155,6 +222,8 @@ def _ordered(kernel: Kernel, rod: Rod, around: Surroundings, handles: Handles, s
         0 if around.contact is None else len(around.shapes),
         int(around.self_contact is not None),
         int(around.force is not None),
+        int(handles.springs is not None),
+        0 if rod.hysteresis is None else rod.hysteresis.slip.shape[-1],
     )
     return _driving().Order(plan, steps, every, kernel.threads)
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from diorama.core import Module
 from diorama.envs.rope.energy import binormal, curvature, twist
 from diorama.envs.rope.frames import Frames, material
+from diorama.envs.rope.hysteresis import rubbing_moment
 from diorama.envs.rope.rod import Rod
 from diorama.envs.rope.topology import after, before, edges_of, to_edges, to_vertices
 from diorama.envs.rope.vectors import chi, cross, dot, length
@@ -28,14 +29,16 @@ def stress(
     angle: Float[Array, " E"],
     frames: Frames,
     rest_curvature: Float[Array, "J 2"],
+    stuck: Float[Array, "K J 2"] | None = None,
 ) -> Stress:
-    """The derivatives of the elastic energy with respect to its strains."""
+    """The derivatives of the elastic energy with respect to its strains; with what ``stuck`` elements carry, if any."""
     span = rod.span
     strain = length(edges_of(position, rod.closed)) / rod.rest_length - 1.0
-    bent = curvature(rod, frames, angle) / span[:, None] - rest_curvature
-    return Stress(
-        rod.stretch * strain, rod.bend * bent, rod.twist * (twist(rod, frames, angle) / span - rod.rest_twist)
-    )
+    bent = curvature(rod, frames, angle) / span[:, None]
+    moment = rod.bend * (bent - rest_curvature)
+    if stuck is not None:
+        moment = moment + rod.unbroken[:, None] * rubbing_moment(rod.hysteresis, bent, stuck)
+    return Stress(rod.stretch * strain, moment, rod.twist * (twist(rod, frames, angle) / span - rod.rest_twist))
 
 
 def elastic_forces(
@@ -44,9 +47,10 @@ def elastic_forces(
     angle: Float[Array, " E"],
     frames: Frames,
     rest_curvature: Float[Array, "J 2"],
+    stuck: Float[Array, "K J 2"] | None = None,
 ) -> tuple[Float[Array, "V 3"], Float[Array, " E"]]:
     """Forces on the vertices [N] and torques on the sections about their edges [N m]."""
-    carried = stress(rod, position, angle, frames, rest_curvature)
+    carried = stress(rod, position, angle, frames, rest_curvature, stuck)
     pull, torque = _at_joints(rod, frames, angle, carried)
     pull = pull / length(edges_of(position, rod.closed))[:, None] + carried.tension[:, None] * frames.tangent
     return to_vertices(pull, -pull, rod.closed), torque

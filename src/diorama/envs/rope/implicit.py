@@ -24,14 +24,24 @@ from diorama.envs.rope.contact import braking, shape_energy
 from diorama.envs.rope.energy import elastic_energy
 from diorama.envs.rope.frames import Frames, advance
 from diorama.envs.rope.handles import Handles, guided
-from diorama.envs.rope.integrator import Scheme, given_forces, plastic_set, settle
+from diorama.envs.rope.integrator import Scheme, given_forces, plastic_set, settle, slipped_on
 from diorama.envs.rope.newton import Found, Newton, minimum
 from diorama.envs.rope.rod import Rod, RodState
+from diorama.envs.rope.springs import potential as spring_potential
 from diorama.envs.rope.surroundings import Surroundings
 from diorama.envs.rope.vectors import dot
 
 _NUMBERS = 4
 """Of a vertex: its position, and the angle of the edge that starts there."""
+
+
+class Drawn(Module):
+    """Springs to targets, what they draw as it was before the step, and the length of the step [s]."""
+
+    handles: Handles
+    position: Float[Array, "V 3"]
+    angle: Float[Array, " E"]
+    step: Float[Array, ""]
 
 
 class Step(Module):
@@ -43,11 +53,13 @@ class Step(Module):
     rod: Rod
     frames: Frames
     rest_curvature: Float[Array, "J 2"]
+    stuck: Float[Array, "K J 2"] | None
     inertia: Float[Array, "V 4"]
     ahead: Float[Array, "V 4"]
     moves: Float[Array, "V 4"]
     around: Surroundings
     braking: tuple[Float[Array, "E P"], ...]
+    drawn: Drawn | None
 
 
 def implicit_step(
@@ -56,8 +68,12 @@ def implicit_step(
     """The state one step later, and how Newton's method fared.
 
     Where it did not arrive the state is not a number, so that nothing goes on from it unseen. Raises `SpecError` where
-    rods are to touch each other.
+    rods are to touch each other, and where springs draw a rod of fixed lengths.
     """
+    if handles.springs is not None and scheme.inextensible:
+        raise SpecError(
+            "Implicit steps settle fixed lengths after springs, which would be too soft; use `Readable` or `Kernel`."
+        )
     if around.self_contact is not None:
         raise SpecError(
             "Implicit steps know no contact of rods with rods; use `Readable` or `Kernel`, or leave it out."
@@ -72,7 +88,7 @@ def implicit_step(
     push = None if not step.braking else -jax.grad(_touching, 1)(step, position)
     velocity, spin = settle(rod, state.position, motion, step.frames, around, push, None, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
-    return RodState(position, velocity, angle, spin, step.frames, step.rest_curvature), found
+    return RodState(position, velocity, angle, spin, step.frames, step.rest_curvature, step.stuck), found
 
 
 def _posed(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> Step:
@@ -88,14 +104,27 @@ def _posed(rod: Rod, state: RodState, around: Surroundings, handles: Handles, sc
     ahead = _stacked(state.position + h * velocity, state.angle + h * spin)
     contact = around.contact
     brakes = () if contact is None else braking(rod, contact, around.shapes, state.position, state.velocity)
-    return Step(rod, frames, plastic_set(rod, state, frames), inertia, ahead, moves, around, brakes)
+    drawn = None if handles.springs is None else Drawn(handles, state.position, state.angle, h)
+    kept = plastic_set(rod, state, frames), slipped_on(rod, state, frames)
+    return Step(rod, frames, *kept, inertia, ahead, moves, around, brakes, drawn)
 
 
 def potential(step: Step, place: Float[Array, "V 4"]) -> Float[Array, ""]:
     """The incremental potential [J]."""
     position, angle = _parts(place, step.rod)
-    elastic = elastic_energy(step.rod, position, angle, step.frames, step.rest_curvature)
-    return 0.5 * jnp.sum(step.inertia * (place - step.ahead) ** 2) + elastic + _touching(step, position)
+    elastic = elastic_energy(step.rod, position, angle, step.frames, step.rest_curvature, step.stuck)
+    moving = 0.5 * jnp.sum(step.inertia * (place - step.ahead) ** 2)
+    whole = moving + elastic + _touching(step, position)
+    return whole if step.drawn is None else whole + _of_springs(step.drawn, position, angle)
+
+
+def _of_springs(drawn: Drawn, position: Float[Array, "V 3"], angle: Float[Array, " E"]) -> Float[Array, ""]:
+    """Of springs to targets (see `springs.potential`)."""
+    handles, springs = drawn.handles, drawn.handles.springs
+    away, moved = springs.place - drawn.position, position - drawn.position
+    pulled = spring_potential(springs.pull, away, handles.velocity, moved, drawn.step)
+    turn, turned = (springs.angle - drawn.angle)[:, None], (angle - drawn.angle)[:, None]
+    return pulled + spring_potential(springs.twist, turn, handles.spin[:, None], turned, drawn.step)
 
 
 def _touching(step: Step, position: Float[Array, "V 3"]) -> Float[Array, ""]:

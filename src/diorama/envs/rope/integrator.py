@@ -19,7 +19,8 @@ from diorama.envs.rope.contact import rubbed, shape_forces
 from diorama.envs.rope.energy import curvature
 from diorama.envs.rope.forces import elastic_forces
 from diorama.envs.rope.frames import Frames, advance
-from diorama.envs.rope.handles import Handles, guided, inverse_mass
+from diorama.envs.rope.handles import Handles, guided, inverse_mass, later, sprung
+from diorama.envs.rope.hysteresis import slipped
 from diorama.envs.rope.plasticity import return_map
 from diorama.envs.rope.projection import project
 from diorama.envs.rope.rod import Rod, RodState
@@ -37,11 +38,16 @@ class Scheme(Module):
     sweeps: int = field(static=True, default=1)
 
 
+_Timed = tuple[RodState, Array | None]
+"""A state and how many steps were taken, where something moves with them."""
+
+
 class Driven(Module):
     """A rod after the forces of a sub-step and before friction and lengths: frames, set, velocities, what pushes."""
 
     frames: Frames
     rest_curvature: Float[Array, "J 2"]
+    stuck: Float[Array, "K J 2"] | None
     velocity: Float[Array, "V 3"]
     spin: Float[Array, " E"]
     push: Float[Array, "V 3"] | None
@@ -49,16 +55,19 @@ class Driven(Module):
 
 
 def substep(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
-    """The state one sub-step later."""
+    """The state one sub-step later; targets of springs are where ``handles`` have them now."""
     return carried(rod, state, driven(rod, state, around, handles, scheme), around, handles, scheme)
 
 
 def driven(rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme) -> Driven:
     """The first half of a sub-step: forces where the rod is, and the velocities that they give."""
     frames = advance(state.frames, state.position, rod.closed)
-    rest = plastic_set(rod, state, frames)
-    force, torque = elastic_forces(rod, state.position, state.angle, frames, rest)
+    rest, stuck = plastic_set(rod, state, frames), slipped_on(rod, state, frames)
+    force, torque = elastic_forces(rod, state.position, state.angle, frames, rest, stuck)
     force = force + given_forces(rod, state, around, frames, scheme.step)
+    if handles.springs is not None:
+        drawn, turned = sprung(rod, handles, state, scheme.step)
+        force, torque = force + drawn, torque + turned
     push = _shape_push(rod, state, around)
     touch = None
     if around.self_contact is not None:
@@ -69,7 +78,7 @@ def driven(rod: Rod, state: RodState, around: Surroundings, handles: Handles, sc
     spin = state.spin * dot(state.frames.tangent, frames.tangent)  # the part that stays along the edge
     spin = (spin + scheme.step * torque / rod.spin_inertia) * jnp.exp(-around.spin_drag * scheme.step)
     velocity, spin = guided(handles, velocity, spin)
-    return Driven(frames, rest, velocity, spin, push, touch)
+    return Driven(frames, rest, stuck, velocity, spin, push, touch)
 
 
 def carried(rod: Rod, state: RodState, now: Driven, around: Surroundings, handles: Handles, scheme: Scheme) -> RodState:
@@ -77,7 +86,7 @@ def carried(rod: Rod, state: RodState, now: Driven, around: Surroundings, handle
     motion = (now.velocity, now.spin)
     velocity, spin = settle(rod, state.position, motion, now.frames, around, now.push, now.touch, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
-    return RodState(position, velocity, angle, spin, now.frames, now.rest_curvature)
+    return RodState(position, velocity, angle, spin, now.frames, now.rest_curvature, now.stuck)
 
 
 def plastic_set(rod: Rod, state: RodState, frames: Frames) -> Float[Array, "J 2"]:
@@ -86,6 +95,18 @@ def plastic_set(rod: Rod, state: RodState, frames: Frames) -> Float[Array, "J 2"
         return state.rest_curvature
     bent = curvature(rod, frames, state.angle) / rod.span[:, None]
     return return_map(rod.plasticity, bent, state.rest_curvature)
+
+
+def slipped_on(rod: Rod, state: RodState, frames: Frames) -> Float[Array, "K J 2"] | None:
+    """Where the frictional elements of the rod stick [1/m] in the bending of ``state``; none where it has none.
+
+    Raises `SpecError` for a state that was made of a rod without them, or of one with more or fewer.
+    """
+    if rod.hysteresis is None:
+        return None
+    if state.stuck is None or state.stuck.shape[0] != rod.hysteresis.slip.shape[0]:
+        raise SpecError("The state knows nothing of the rod's hysteresis; make it with `at_rest` of this rod.")
+    return slipped(rod.hysteresis, curvature(rod, frames, state.angle) / rod.span[:, None], state.stuck)
 
 
 def given_forces(
@@ -156,25 +177,36 @@ def simulate(
 ) -> tuple[RodState, Any]:
     """The state after ``steps`` sub-steps, and what ``record`` makes of the state ``records`` times on the way there.
 
-    A gradient through it keeps one state in about the square root of ``steps``, and computes the rest again.
-    Raises `SpecError` where the records do not divide the steps.
+    Targets of springs move on from where ``handles`` have them at the start. A gradient through it keeps one state in
+    about the square root of ``steps``, and computes the rest again. Raises `SpecError` where the records do not divide
+    the steps.
     """
     if steps < 1 or records < 1 or steps % records:
         raise SpecError(f"{records} records do not divide {steps} steps; give positive whole numbers that do.")
     each = steps // records
     inner = _divisor(each)
 
-    def one(held: RodState, _: None) -> tuple[RodState, None]:
-        return substep(rod, held, around, handles, scheme), None
+    def one(held: _Timed, _: None) -> tuple[_Timed, None]:
+        now, ticks = held
+        if ticks is None:
+            return (substep(rod, now, around, handles, scheme), None), None
+        return (substep(rod, now, around, later(handles, ticks * scheme.step), scheme), ticks + 1.0), None
 
-    def some(held: RodState, _: None) -> tuple[RodState, None]:
+    def some(held: _Timed, _: None) -> tuple[_Timed, None]:
         return jax.lax.scan(one, held, None, length=inner)
 
-    def stretch(held: RodState, _: None) -> tuple[RodState, Any]:
+    def stretch(held: _Timed, _: None) -> tuple[_Timed, Any]:
         held = jax.lax.scan(jax.checkpoint(some), held, None, length=each // inner)[0]
-        return held, record(held)
+        return held, record(held[0])
 
-    return jax.lax.scan(jax.checkpoint(stretch), state, None, length=records)
+    begun = (state, clock_of(handles, scheme))
+    (last, _), path = jax.lax.scan(jax.checkpoint(stretch), begun, None, length=records)
+    return last, path
+
+
+def clock_of(handles: Handles, scheme: Scheme) -> Float[Array, ""] | None:
+    """What counts the steps, where a target may move with them; else none."""
+    return None if handles.springs is None else jnp.zeros((), scheme.step.dtype)
 
 
 def _divisor(number: int) -> int:

@@ -22,13 +22,17 @@ PLANE, CAPSULE, BOX = 0.0, 1.0, 2.0
 
 
 def pack_body(xp: ModuleType, state: RodState) -> tuple:
-    """Vertices [V, 6], edges [E, 8] and joints [J, 3]: see the kernel's `Body`."""
+    """Vertices [V, 6], edges [E, 8] and joints [J, 3 + 2 K]: see the kernel's `Body`."""
     frames = state.frames
+    joint = [frames.twist[..., None], state.rest_curvature]
+    if state.stuck is not None:
+        stuck = xp.moveaxis(state.stuck, -3, -2)
+        joint.append(stuck.reshape(*stuck.shape[:-2], -1))
     edge = [state.angle[..., None], state.spin[..., None], frames.tangent, frames.director]
     return (
         xp.concatenate([state.position, state.velocity], -1),
         xp.concatenate(edge, -1),
-        xp.concatenate([frames.twist[..., None], state.rest_curvature], -1),
+        xp.concatenate(joint, -1),
     )
 
 
@@ -36,12 +40,15 @@ def unpack_body(like: RodState, bodies: tuple) -> RodState:
     """States as `pack_body` packs them, with whatever axes lead, in the structure of ``like``."""
     vertex, edge, joint = bodies
     leaves = [vertex[..., :3], vertex[..., 3:], edge[..., 0], edge[..., 1]]
-    leaves += [edge[..., 2:5], edge[..., 5:8], joint[..., 0], joint[..., 1:]]
+    leaves += [edge[..., 2:5], edge[..., 5:8], joint[..., 0], joint[..., 1:3]]
+    if like.stuck is not None:
+        stuck = joint[..., 3:].reshape(*joint.shape[:-1], like.stuck.shape[-3], 2)
+        leaves.append(stuck.swapaxes(-3, -2))
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
 def pack_make(xp: ModuleType, lead: tuple[int, ...], rod: Rod, around: Surroundings, scheme: Scheme) -> tuple:
-    """Vertices [V, 4], edges [E, 4], joints [J, 4], shapes [S, 8] and numbers [19]: see the kernel's `Make`."""
+    """Vertices [V, 4], edges [E, 4], joints [J, 4], shapes [S, 8] and numbers [19 + 2 K]: see the kernel's `Make`."""
 
     def rows(*columns: Any) -> Any:
         return xp.stack([xp.broadcast_to(column, (*lead, column.shape[-1])) for column in columns], -1)
@@ -53,6 +60,9 @@ def pack_make(xp: ModuleType, lead: tuple[int, ...], rod: Rod, around: Surroundi
     gravity = [around.gravity[..., k] for k in range(3)]
     numbers = [scheme.step, *gravity, around.drag, around.spin_drag, rod.radius, *yields]
     numbers += [*_contact(around.contact), *_contact(around.self_contact)]
+    if rod.hysteresis is not None:
+        of = rod.hysteresis
+        numbers += [part[..., k] for k in range(of.slip.shape[-1]) for part in (of.stiffness, of.slip)]
     shapes = [_row(xp, lead, shape_numbers(shape)) for shape in around.shapes]
     return (
         rows(mass, *load),
@@ -64,11 +74,14 @@ def pack_make(xp: ModuleType, lead: tuple[int, ...], rod: Rod, around: Surroundi
 
 
 def pack_grips(xp: ModuleType, handles: Handles) -> tuple:
-    """Vertices [T, V, 4] and edges [T, E, 2] of T periods: see the kernel's `Grip`."""
-    return (
-        xp.concatenate([handles.vertices[..., None], handles.velocity], -1),
-        xp.stack([handles.edges, handles.spin], -1),
-    )
+    """Vertices [T, V, 4] and edges [T, E, 2] of T periods, or more with springs: see the kernel's `Grip`."""
+    vertex, edge = [handles.vertices[..., None], handles.velocity], [handles.edges, handles.spin]
+    springs = handles.springs
+    if springs is not None:
+        pull, twist = springs.pull, springs.twist
+        vertex += [springs.place, xp.stack([pull.stiffness, pull.damping, pull.limit], -1)]
+        edge += [springs.angle, twist.stiffness, twist.damping, twist.limit]
+    return xp.concatenate(vertex, -1), xp.stack(edge, -1)
 
 
 def _row(xp: ModuleType, lead: tuple[int, ...], numbers: list) -> Any:

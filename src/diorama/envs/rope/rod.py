@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 from diorama.core import Module, field
 from diorama.envs.rope.config import RodConfig
 from diorama.envs.rope.frames import Frames, first_frames
+from diorama.envs.rope.hysteresis import Hysteresis
 from diorama.envs.rope.plasticity import Plasticity
 from diorama.envs.rope.topology import after, before, edges_of, to_vertices
 from diorama.envs.rope.vectors import length
@@ -31,6 +32,12 @@ class Rod(Module):
     present: Float[Array, " E"]
     closed: bool = field(static=True)
     plasticity: Plasticity | None = None
+    hysteresis: Hysteresis | None = None
+
+    @property
+    def unbroken(self) -> Float[Array, " J"]:
+        """1 where both edges of a joint are there, else 0."""
+        return before(self.present, self.closed) * after(self.present, self.closed)
 
     @property
     def span(self) -> Float[Array, " J"]:
@@ -42,7 +49,8 @@ class RodState(Module):
     """Positions [m], velocities [m/s], angles of the sections [rad] and their rates [rad/s], frames, set curvature.
 
     The frames are those of the last evaluation of forces, one sub-step behind the positions. ``rest_curvature`` [1/m]
-    starts as the rod's own and changes where the rod is plastic.
+    starts as the rod's own and changes where the rod is plastic; so does ``stuck`` [1/m], that of each frictional
+    element of a rod with hysteresis.
     """
 
     position: Float[Array, "V 3"]
@@ -51,6 +59,7 @@ class RodState(Module):
     spin: Float[Array, " E"]
     frames: Frames
     rest_curvature: Float[Array, "J 2"]
+    stuck: Float[Array, "K J 2"] | None = None
 
 
 def make_rod(config: RodConfig, position: Float[Array, "V 3"]) -> Rod:
@@ -110,7 +119,10 @@ def at_rest(rod: Rod, position: Float[Array, "V 3"]) -> RodState:
     """The state of a rod that lies still at ``position`` [m], with frames carried along it and no angles."""
     zero = jnp.zeros_like(rod.rest_length)
     frames = first_frames(position, rod.closed)
-    return RodState(position, jnp.zeros_like(position), zero, zero, frames, rod.rest_curvature)
+    stuck = None
+    if rod.hysteresis is not None:
+        stuck = jnp.repeat(rod.rest_curvature[None], rod.hysteresis.slip.shape[0], 0)
+    return RodState(position, jnp.zeros_like(position), zero, zero, frames, rod.rest_curvature, stuck)
 
 
 def straight(length_m: float, vertices: int, direction: tuple[float, float, float] = (1.0, 0.0, 0.0)) -> Array:

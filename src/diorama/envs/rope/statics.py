@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from diorama.core import Module
-from diorama.core.errors import DioramaError
+from diorama.core.errors import DioramaError, SpecError
 from diorama.envs.rope.energy import elastic_energy
 from diorama.envs.rope.frames import Frames, advance
 from diorama.envs.rope.handles import Handles
@@ -47,8 +47,11 @@ def equilibrium(
 ) -> RodState:
     """The state at rest under ``load``, by steps downhill from ``state``, to steps of ``tolerance`` (m and rad).
 
-    Held vertices and sections stay where they are. Raises `DioramaError` where it does not arrive.
+    Held vertices and sections stay where they are. Raises `DioramaError` where it does not arrive,
+    and `SpecError` for a rod with hysteresis, whose rest depends on how it came there.
     """
+    if rod.hysteresis is not None:
+        raise SpecError("A rod with hysteresis has many places to rest; let it come to rest with drag instead.")
     free = np.flatnonzero(_free(handles))
     position, angle, frames = state.position, state.angle, advance(state.frames, state.position, rod.closed)
     region = Region(turning_metric(rod)[np.ix_(free, free)])

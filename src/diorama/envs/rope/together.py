@@ -29,8 +29,8 @@ from diorama.envs.rope.bodies import (
     yielding,
 )
 from diorama.envs.rope.contact import Contact, coulomb
-from diorama.envs.rope.handles import Handles, inverse_mass
-from diorama.envs.rope.integrator import Scheme, angular_momentum, carried, driven, momentum
+from diorama.envs.rope.handles import Handles, inverse_mass, later
+from diorama.envs.rope.integrator import Scheme, angular_momentum, carried, clock_of, driven, momentum
 from diorama.envs.rope.rod import Rod, RodState
 from diorama.envs.rope.shapes import Shape
 from diorama.envs.rope.surroundings import Surroundings
@@ -56,6 +56,10 @@ class Together(Module):
 
     rod: RodState
     bodies: tuple[BodyState, ...]
+
+
+_Timed = tuple[Together, Array | None]
+"""A state and how many steps were taken, where something moves with them."""
 
 
 class Meeting(Module):
@@ -114,15 +118,18 @@ def simulate_together(
     if steps < 1 or records < 1:
         raise SpecError(f"{records} periods of {steps} sub-steps are no time; give at least one of each.")
 
-    def one(held: Together, _: None) -> tuple[Together, None]:
-        return substep_together(rod, bodies, held, around, handles, scheme), None
+    def one(held: _Timed, _: None) -> tuple[_Timed, None]:
+        now, ticks = held
+        grip = handles if ticks is None else later(handles, ticks * scheme.step)
+        return (substep_together(rod, bodies, now, around, grip, scheme), None if ticks is None else ticks + 1.0), None
 
     @jax.checkpoint
-    def period(held: Together, _: None) -> tuple[Together, Any]:
+    def period(held: _Timed, _: None) -> tuple[_Timed, Any]:
         held = jax.lax.scan(one, held, None, length=steps)[0]
-        return held, record(held)
+        return held, record(held[0])
 
-    return jax.lax.scan(period, state, None, length=records)
+    (last, _), path = jax.lax.scan(period, (state, clock_of(handles, scheme)), None, length=records)
+    return last, path
 
 
 def _pushed(

@@ -12,7 +12,7 @@ class Body(NamedTuple):
     """The state of a rope, as `RodState`: or, in the adjoint, derivatives with respect to it.
 
     ``vertex`` [V, 6]: position, velocity. ``edge`` [E, 8]: angle, spin, tangent, director. ``joint`` [J, 3]: twist of
-    the reference frames, rest curvature.
+    the reference frames, rest curvature; and where each of K frictional elements sticks, [J, 3 + 2 K].
     """
 
     vertex: Any
@@ -22,14 +22,15 @@ class Body(NamedTuple):
 
 POSITION, VELOCITY = 0, 3
 ANGLE, SPIN, TANGENT, DIRECTOR = 0, 1, 2, 5
-TWIST, REST = 0, 1
+TWIST, REST, STUCK = 0, 1, 3
 
 
 class Make(NamedTuple):
     """What a rope is made of and lies in: or derivatives with respect to it.
 
     ``vertex`` [V, 4]: mass, dead load. ``edge`` [E, 4]: rest length, spin inertia, stretch, whether it is there.
-    ``joint`` [J, 4]: two bending stiffnesses, that of twist, rest twist. ``shape`` [S, 8]. ``number`` [19].
+    ``joint`` [J, 4]: two bending stiffnesses, that of twist, rest twist. ``shape`` [S, 8]. ``number``
+    [19 + 2 K]: the last are stiffness and slip curvature of each frictional element.
     """
 
     vertex: Any
@@ -45,13 +46,16 @@ STEP, GRAVITY, DRAG, SPIN_DRAG, RADIUS, YIELD, SHARE = 0, 1, 4, 5, 6, 7, 8
 GROUND, ITSELF = 9, 14
 """Where the numbers of a contact start."""
 STIFFNESS, SMOOTHING, STATIC, KINETIC, DAMPING = range(5)
-NUMBERS = 19
+ELEMENTS = 19
+"""Where the numbers of frictional elements start."""
 
 
 class Grip(NamedTuple):
     """What holds a rope in one period, as `Handles`: or derivatives with respect to it.
 
-    ``vertex`` [V, 4]: whether it is held, its velocity. ``edge`` [E, 2]: whether its section is held, its spin.
+    ``vertex`` [V, 4]: whether it is held, its velocity. ``edge`` [E, 2]: whether its section is held, its spin. Where
+    there are springs, rows go on: with the target's place, stiffness, damping and limit [V, 10], or with its angle and
+    the same [E, 6].
     """
 
     vertex: Any
@@ -73,6 +77,8 @@ class Plan(NamedTuple):
     shapes: int
     itself: int
     loaded: int
+    sprung: int
+    elements: int
 
 
 class Work(NamedTuple):

@@ -6,6 +6,7 @@ from diorama.envs.rope.kernel.arrays import (
     ANGLE,
     BENT,
     DIRECTOR,
+    ELEMENTS,
     FIRST,
     FORCE,
     INERTIA,
@@ -22,6 +23,7 @@ from diorama.envs.rope.kernel.arrays import (
     SPUN,
     STEP,
     STRETCH,
+    STUCK,
     TANGENT,
     TORQUE,
     TURN,
@@ -124,6 +126,26 @@ def keep_set(now, then, make, plan, j, first, second):
             gained = make.number[SHARE] * (1.0 - make.number[YIELD] / size)
     then.joint[j, REST] = now.joint[j, REST] + gained * a
     then.joint[j, REST + 1] = now.joint[j, REST + 1] + gained * b
+
+
+@compiled
+def rub_strands(now, then, make, plan, work):
+    """Lets the frictional elements at all joints slip, and adds their moments."""
+    edges = now.edge.shape[0]
+    for j in range(now.joint.shape[0]):
+        before, after = around(j, edges, plan.closed)
+        unbroken, share = make.edge[before, PRESENT] * make.edge[after, PRESENT], 1.0 / span(make, before, after)
+        first, second = share * work.joint[j, BENT], share * work.joint[j, BENT + 1]
+        for k in range(plan.elements):
+            stiffness, slip = unbroken * make.number[ELEMENTS + 2 * k], make.number[ELEMENTS + 2 * k + 1]
+            at = STUCK + 2 * k
+            a, b = first - now.joint[j, at], second - now.joint[j, at + 1]
+            size = math.sqrt(a * a + b * b)
+            gained = 1.0 - slip / size if size > slip else 0.0
+            then.joint[j, at] = now.joint[j, at] + gained * a
+            then.joint[j, at + 1] = now.joint[j, at + 1] + gained * b
+            work.joint[j, MOMENT] += stiffness * (first - then.joint[j, at])
+            work.joint[j, MOMENT + 1] += stiffness * (second - then.joint[j, at + 1])
 
 
 @compiled

@@ -11,6 +11,7 @@ from diorama.envs.rope.kernel.arrays import (
     ANGLE,
     BENT,
     DIRECTOR,
+    ELEMENTS,
     FIRST,
     FIRST_BAR,
     FORCE_BAR,
@@ -32,6 +33,7 @@ from diorama.envs.rope.kernel.arrays import (
     SPUN_BAR,
     STEP,
     STRETCH,
+    STUCK,
     TANGENT,
     TANGENT_BAR,
     TORQUE,
@@ -162,6 +164,10 @@ def bends_back(now, then, make, plan, work, j, b, a, moments_bar, out, to, made)
     to.joint[j, REST] += kept[0] - elastic_bar[0]
     to.joint[j, REST + 1] += kept[1] - elastic_bar[1]
     first, second = by_curvature[0] + elastic_bar[0], by_curvature[1] + elastic_bar[1]
+    if plan.elements > 0:
+        unbroken = make.edge[b, PRESENT] * make.edge[a, PRESENT]
+        more = strands_back(now, then, make, plan, j, bent, unbroken, moments_bar, out, to, made)
+        first, second = first + more[0], second + more[1]
     span_bar = -0.5 * share * (first * bent[0] + second * bent[1])
     made.edge[b, REST_LENGTH] += span_bar
     made.edge[a, REST_LENGTH] += span_bar
@@ -173,16 +179,46 @@ def set_back(now, make, plan, j, bent, bar, made):
     """Derivatives by the elastic curvature of a joint that may yield."""
     if not plan.plastic:
         return 0.0, 0.0
-    a, b = bent[0] - now.joint[j, REST], bent[1] - now.joint[j, REST + 1]
-    size, yields, share = math.sqrt(a * a + b * b), make.number[YIELD], make.number[SHARE]
+    elastic, yields = (bent[0] - now.joint[j, REST], bent[1] - now.joint[j, REST + 1]), make.number[YIELD]
+    found = return_back(elastic, yields, make.number[SHARE], bar)
+    made.number[SHARE] += found[2]
+    made.number[YIELD] += found[3]
+    return found[0], found[1]
+
+
+@compiled
+def return_back(elastic, yields, share, bar):
+    """The adjoint of return mapping: derivatives by the elastic curvature, the share, and the yield curvature."""
+    a, b = elastic
+    size = math.sqrt(a * a + b * b)
     if size <= yields:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     work = a * bar[0] + b * bar[1]
     excess = 1.0 - yields / size
-    made.number[SHARE] += excess * work
-    made.number[YIELD] -= share * work / size
     turned = share * yields / size**3 * work
-    return share * excess * bar[0] + turned * a, share * excess * bar[1] + turned * b
+    first, second = share * excess * bar[0] + turned * a, share * excess * bar[1] + turned * b
+    return first, second, excess * work, -share * work / size
+
+
+@compiled
+def strands_back(now, then, make, plan, j, bent, unbroken, moments_bar, out, to, made):
+    """The adjoint of `rub_strands`: the derivative by the curvature of the joint."""
+    first_bar, second_bar = 0.0, 0.0
+    for k in range(plan.elements):
+        at, number = STUCK + 2 * k, ELEMENTS + 2 * k
+        stiffness, slip = unbroken * make.number[number], make.number[number + 1]
+        carried = moments_bar[0] * (bent[0] - then.joint[j, at]) + moments_bar[1] * (bent[1] - then.joint[j, at + 1])
+        made.number[number] += unbroken * carried
+        by = stiffness * moments_bar[0], stiffness * moments_bar[1]
+        kept = out.joint[j, at] - by[0], out.joint[j, at + 1] - by[1]
+        elastic = bent[0] - now.joint[j, at], bent[1] - now.joint[j, at + 1]
+        found = return_back(elastic, slip, 1.0, kept)
+        made.number[number + 1] += found[3]
+        to.joint[j, at] += kept[0] - found[0]
+        to.joint[j, at + 1] += kept[1] - found[1]
+        first_bar += by[0] + found[0]
+        second_bar += by[1] + found[1]
+    return first_bar, second_bar
 
 
 @compiled

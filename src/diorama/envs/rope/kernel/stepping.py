@@ -42,23 +42,25 @@ from diorama.envs.rope.kernel.elastic import (
     end,
     force_vertices,
     pull_edges,
+    rub_strands,
     strain_joints,
     turn_sections,
 )
 from diorama.envs.rope.kernel.elastic_adjoint import elastic_back, start_bars
 from diorama.envs.rope.kernel.ground import push_shapes, push_shapes_back, rub_ground, rub_ground_back
 from diorama.envs.rope.kernel.lengths import keep_lengths, keep_lengths_back
+from diorama.envs.rope.kernel.springs import draw, draw_back
 from diorama.envs.rope.kernel.touch import TOUCHING, find_touches, rub_pairs
 from diorama.envs.rope.kernel.touch_adjoint import clear_pairs, find_touches_back, rub_pairs_back
 from diorama.envs.rope.kernel.vectors import along, dot, fill, gain, get, mul, norm, put, sub
 
 
 @merged
-def step(now, then, make, plan, grip, work, touch):
+def step(now, then, make, plan, grip, ticks, work, touch):
     """Writes the state ``then``, one sub-step after ``now``."""
     carry_frames(now, then, work)
     count_twist(now, then, plan)
-    last = go(now, then, make, plan, grip, work, touch)
+    last = go(now, then, make, plan, grip, ticks, work, touch)
     step_size, speeds = make.number[STEP], work.speed[last]
     for i in range(now.vertex.shape[0]):
         speed = get(speeds, i, 0)
@@ -71,15 +73,19 @@ def step(now, then, make, plan, grip, work, touch):
 
 
 @merged
-def go(now, then, make, plan, grip, work, touch):
+def go(now, then, make, plan, grip, ticks, work, touch):
     """Forces and velocities, where the frames are known already; returns where the last velocities are."""
     strain_joints(now, then, make, plan, work)
+    if plan.elements > 0:
+        rub_strands(now, then, make, plan, work)
     pull_edges(then, plan, work)
     force_vertices(now, then, make, work)
     if plan.shapes > 0:
         push_shapes(now, make, plan, work)
     if plan.itself:
         find_touches(now, make, plan, work, touch)
+    if plan.sprung:
+        draw(now, make, grip, ticks, work)
     hasten(now, make, plan, grip, work)
     whirl_on(now, then, make, grip, work)
     return settle(now, then, make, plan, grip, work, touch)
@@ -145,7 +151,7 @@ def clear_told(then, work, touch):
 
 
 @merged
-def step_back(now, then, make, plan, grip, work, touch, out, to, made, gripped):
+def step_back(now, then, make, plan, grip, ticks, work, touch, out, to, made, gripped):
     """The adjoint of `step`: from derivatives by ``then``, ``out``, to those by ``now``, written to ``to``.
 
     Adds to those by materials, ``made``, and by handles, ``gripped``.
@@ -154,7 +160,7 @@ def step_back(now, then, make, plan, grip, work, touch, out, to, made, gripped):
     for e in range(now.edge.shape[0]):
         work.edge[e, SIZE] = norm(sub(get(now.vertex, end(e, vertices), POSITION), get(now.vertex, e, POSITION)))
     turn_sections(now, then, work)
-    last = go(now, then, make, plan, grip, work, touch)
+    last = go(now, then, make, plan, grip, ticks, work, touch)
     for i in range(vertices):
         work.vertex[i, LIGHT_BAR] = 0.0
         put(work.vertex, i, PUSH_BAR, (0.0, 0.0, 0.0))
@@ -170,6 +176,8 @@ def step_back(now, then, make, plan, grip, work, touch, out, to, made, gripped):
     hasten_back(now, make, plan, grip, work, to, made, gripped)
     start_bars(then, out, work)
     whirl_back(now, then, make, grip, work, out, to, made, gripped)
+    if plan.sprung:
+        draw_back(now, make, grip, ticks, work, to, made, gripped)
     if plan.shapes > 0:
         push_shapes_back(now, make, plan, work, to, made)
     if plan.itself:

@@ -52,11 +52,11 @@ def travel(ropes, starts, makes, plan, grips, steps, seen, kept, every, rooms):
         at = 0
         for period in range(len(held.vertex)):
             grip = grip_at(held, period)
-            for _ in range(steps):
+            for ticks in range(steps):
                 now = body_at(two, at % 2)
                 if every > 0 and at % every == 0:
                     copy(now, body_at(saved, at // every))
-                step(now, body_at(two, (at + 1) % 2), make, plan, grip, work, touch)
+                step(now, body_at(two, (at + 1) % 2), make, plan, grip, ticks, work, touch)
                 at += 1
             copy(body_at(two, at % 2), body_at(recorded, period))
         if every == 1:
@@ -104,13 +104,13 @@ def travel_back(ropes, makes, plan, grips, steps, kept, every, seen_bar, start_b
                 copy(body_at(saved, part), body_at(between, 0))
                 for at in range(first, last):
                     now, then = body_at(between, at - first), body_at(between, at - first + 1)
-                    step(now, then, make, plan, grip_at(held, at // steps), work, touch)
+                    step(now, then, make, plan, grip_at(held, at // steps), at % steps, work, touch)
             for at in range(last - 1, first - 1, -1):
                 out, to, period = body_at(two, side), body_at(two, 1 - side), at // steps
                 if (at + 1) % steps == 0:
                     gain_body(body_at(told, period), out)
                 now, then = body_at(states, at - first), body_at(states, at - first + 1)
                 grip, gripped = grip_at(held, period), grip_at(grip_bar, period)
-                step_back(now, then, make, plan, grip, work, touch, out, to, made, gripped)
+                step_back(now, then, make, plan, grip, at % steps, work, touch, out, to, made, gripped)
                 side = 1 - side
         copy(body_at(two, side), body_at(start_bar, b))
