@@ -12,7 +12,7 @@ from diorama.core.env import Observation, Scenario
 from diorama.envs.rope.bodies import Body, BodyState, ball, brick
 from diorama.envs.rope.contact import Contact
 from diorama.envs.rope.env_config import BodyConfig, RopeConfig
-from diorama.envs.rope.execution import Execution, Readable, constant
+from diorama.envs.rope.execution import Execution, Readable, constant, travel_together
 from diorama.envs.rope.handles import Handles, free, grasp, hold, later, move
 from diorama.envs.rope.integrator import Scheme
 from diorama.envs.rope.rod import Rod, RodState, at_rest, uniform_rod
@@ -91,7 +91,7 @@ class Rope(Env):
         bodies = state.bodies
         if config.bodies:
             start = Together(state.body, state.bodies)
-            seen = self.execution.travel_together(state.rod, self._bodies(state), start, *given, steps=config.substeps)
+            seen = travel_together(self.execution, state.rod, self._bodies(state), start, *given, steps=config.substeps)
             bodies, seen = jax.tree.map(lambda leaf: leaf[-1], seen.bodies), seen.rod
         else:
             seen = self.execution.travel(state.rod, state.body, *given, steps=config.substeps)

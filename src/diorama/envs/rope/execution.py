@@ -43,20 +43,6 @@ class Execution(Module):
         ``handles`` has a leading axis T too: in each period they move evenly. A batch of ropes is `jax.vmap`.
         """
 
-    @abc.abstractmethod
-    def travel_together(
-        self,
-        rod: Rod,
-        bodies: Bodies,
-        state: Together,
-        around: Surroundings,
-        handles: Handles,
-        scheme: Scheme,
-        *,
-        steps: int,
-    ) -> Together:
-        """As `travel`, of a rod and free rigid bodies. Raises `SpecError` in an execution that knows none."""
-
 
 def constant(handles: Handles, periods: int = 1) -> Handles:
     """The same handles in each period; see `handles.going_on` for targets that go on moving."""
@@ -77,24 +63,30 @@ class Readable(Execution):
 
         return jax.lax.scan(jax.checkpoint(period), state, handles)[1]
 
-    def travel_together(
-        self,
-        rod: Rod,
-        bodies: Bodies,
-        state: Together,
-        around: Surroundings,
-        handles: Handles,
-        scheme: Scheme,
-        *,
-        steps: int,
-    ) -> Together:
-        """See `Execution`; for a gradient it keeps the state of each period."""
 
-        def period(held: Together, grip: Handles) -> tuple[Together, Together]:
-            after = simulate_together(rod, bodies, held, around, grip, scheme, steps=steps)[0]
-            return after, after
+def travel_together(
+    execution: Execution,
+    rod: Rod,
+    bodies: Bodies,
+    state: Together,
+    around: Surroundings,
+    handles: Handles,
+    scheme: Scheme,
+    *,
+    steps: int,
+) -> Together:
+    """As `Execution.travel`, of a rod and free rigid bodies; for a gradient it keeps the state of each period.
 
-        return jax.lax.scan(period, state, handles)[1]
+    Raises `SpecError` for executions other than `Readable`, which know none.
+    """
+    if not isinstance(execution, Readable):
+        raise SpecError(f"{type(execution).__name__} knows no free bodies; use the execution `Readable`.")
+
+    def period(held: Together, grip: Handles) -> tuple[Together, Together]:
+        after = simulate_together(rod, bodies, held, around, grip, scheme, steps=steps)[0]
+        return after, after
+
+    return jax.lax.scan(period, state, handles)[1]
 
 
 class Implicit(Execution):
@@ -126,20 +118,6 @@ class Implicit(Execution):
 
         return jax.lax.scan(period, state, handles)[1]
 
-    def travel_together(
-        self,
-        rod: Rod,
-        bodies: Bodies,
-        state: Together,
-        around: Surroundings,
-        handles: Handles,
-        scheme: Scheme,
-        *,
-        steps: int,
-    ) -> Together:
-        """Raises `SpecError`."""
-        raise SpecError("Implicit steps know no free bodies; use the execution `Readable`.")
-
 
 class Kernel(Execution):
     """The sub-step and its adjoint in machine code for CPUs (numba), in double precision whatever comes in.
@@ -160,20 +138,6 @@ class Kernel(Execution):
         order = _ordered(self, rod, around, handles, scheme, steps)
         body, make = pack_body(jnp, state), pack_make(jnp, (), rod, around, scheme)
         return unpack_body(state, _travel(order, body, make, pack_grips(jnp, handles)))
-
-    def travel_together(
-        self,
-        rod: Rod,
-        bodies: Bodies,
-        state: Together,
-        around: Surroundings,
-        handles: Handles,
-        scheme: Scheme,
-        *,
-        steps: int,
-    ) -> Together:
-        """Raises `SpecError`."""
-        raise SpecError("The kernel knows no free bodies; use the execution `Readable`.")
 
     def batch(
         self, rod: Rod, state: RodState, around: Surroundings, handles: Handles, scheme: Scheme, *, steps: int
