@@ -100,7 +100,7 @@ def test_momentum_is_kept_and_derivatives_are_those_of_differences() -> None:
 
 
 def test_the_rope_world_pushes_a_ball_with_a_soft_grip() -> None:
-    """In single precision, where an edge has a point to push with; where the ball resists, the target of the grip runs ahead, but not away."""
+    """In single precision; an edge has a point to push with there. The target of the grip runs ahead, but not away."""
     ball_of = BodyConfig(half=(0.04, 0.04, 0.04), ahead=0.083, aside=0.06, round=True)
     grip = GripConfig(stiffness=200.0, damping=2.0, strength=0.5)
     config = RopeConfig(vertices=4, substeps=80, control_period=0.04, grip=grip, bodies=(ball_of,))

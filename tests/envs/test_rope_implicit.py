@@ -15,9 +15,11 @@ from diorama.envs.rope.hysteresis import hysteresis, rubbing_moment, slipped, st
 from diorama.envs.rope.implicit import _order, _width
 from diorama.envs.rope.linear import Banded, Dense
 from diorama.envs.rope.newton import Newton, minimum
+from diorama.envs.rope.self_contact import pair_braking, pair_energy, spread, touches
 from diorama.envs.rope.springs import Spring, drawn
 from diorama.envs.rope.springs import potential as spring_potential
 from diorama.envs.rope.surroundings import on_earth
+from diorama.envs.rope.validation.motion import tumbling
 from diorama.imagine import rollout
 from diorama.policies.constant import Constant
 
@@ -105,6 +107,22 @@ def test_the_energy_of_a_contact_has_its_push_as_slope() -> None:
     gaps, smoothing = jnp.linspace(-3.0, 2.0, 51) + 0.01, jnp.asarray(0.7)
     slopes = jax.vmap(jax.grad(ramp_energy), (0, None))(gaps, smoothing)
     np.testing.assert_allclose(slopes, -ramp(gaps, smoothing), atol=1e-15)
+
+
+def test_the_energy_of_pairs_has_their_push_as_slope() -> None:
+    """But for the pull of almost parallel edges to their middles, which is weak."""
+    rod, state, around = tumbling(0.0)
+    place = state.position.at[8:, 2].add(-0.009)  # so near that the rods touch
+
+    @jax.jit
+    def both(place):
+        met, itself = touches(rod, around.self_contact, place, state.velocity), around.self_contact
+        harder = pair_braking(rod, itself, place, state.velocity)
+        return spread(met, met.push, 16), jax.grad(pair_energy, 2)(rod, itself, place, harder)
+
+    push, slope = both(place)
+    assert np.abs(push).max() > 0.1
+    np.testing.assert_allclose(push, -slope, atol=1e-2 * np.abs(push).max())
 
 
 def test_the_energy_of_a_spring_has_its_force_as_slope() -> None:

@@ -93,8 +93,8 @@ class Implicit(Execution):
     """Implicit Euler steps (see `implicit`), of 2 to 10 ms where `Readable` needs a hundred sub-steps, in JAX alone.
 
     Motion faster than the step is damped. ``method`` says how the equations of a step are solved. From a step that was
-    not solved on, all states are not numbers; `implicit.implicit_step` tells how far it came. There is no contact of
-    rods with rods, which raises `SpecError`.
+    not solved on, all states are not numbers; `implicit.implicit_step` tells how far it came. Contact of rods with
+    rods asks for ``Newton(Dense())`` and raises `SpecError` with another solver.
     """
 
     method: Newton = Newton()

@@ -7,6 +7,9 @@ so U is a function of q alone and its second derivatives are symmetric. The numb
 of two vertices to each side: with positions and angles interleaved the matrix is a band of 21 numbers. A closed rod is
 folded flat for it, which doubles the band.
 
+Rods that touch each other couple numbers far apart, so that they need `linear.Dense`, whose work grows with the cube of
+the length.
+
 Drag, plastic bending, friction and fixed lengths are as in `integrator`, the last two after the solution; the damping
 of contact uses the velocity before the step. Derivatives are those of the solution (implicit function theorem).
 """
@@ -25,8 +28,10 @@ from diorama.envs.rope.energy import elastic_energy
 from diorama.envs.rope.frames import Frames, advance
 from diorama.envs.rope.handles import Handles, guided
 from diorama.envs.rope.integrator import Scheme, given_forces, plastic_set, settle, slipped_on
+from diorama.envs.rope.linear import Banded
 from diorama.envs.rope.newton import Found, Newton, minimum
 from diorama.envs.rope.rod import Rod, RodState
+from diorama.envs.rope.self_contact import pair_braking, pair_energy, touches
 from diorama.envs.rope.springs import potential as spring_potential
 from diorama.envs.rope.surroundings import Surroundings
 from diorama.envs.rope.vectors import dot
@@ -59,6 +64,7 @@ class Step(Module):
     moves: Float[Array, "V 4"]
     around: Surroundings
     braking: tuple[Float[Array, "E P"], ...]
+    pairs: Float[Array, " P"] | None
     drawn: Drawn | None
 
 
@@ -68,16 +74,15 @@ def implicit_step(
     """The state one step later, and how Newton's method fared.
 
     Where it did not arrive the state is not a number, so that nothing goes on from it unseen. Raises `SpecError` where
-    rods are to touch each other, and where springs draw a rod of fixed lengths.
+    rods are to touch each other and the solver knows of a band, and where springs draw a rod of fixed lengths.
     """
     if handles.springs is not None and scheme.inextensible:
         raise SpecError(
             "Implicit steps settle fixed lengths after springs, which would be too soft; use `Readable` or `Kernel`."
         )
-    if around.self_contact is not None:
-        raise SpecError(
-            "Implicit steps know no contact of rods with rods; use `Readable` or `Kernel`, or leave it out."
-        )
+    itself = around.self_contact
+    if itself is not None and isinstance(method.solver, Banded):
+        raise SpecError("Contact of rods with rods couples numbers outside of the band; use `Newton(Dense())`.")
     step, closed = _posed(rod, state, around, handles, scheme), rod.closed
     found = minimum(_free_potential, step, _start(step, state), _scale(rod), _width(closed), method)
     place = _blend(step, _unpacked(found.where, rod))
@@ -86,7 +91,8 @@ def implicit_step(
     motion = (position - state.position) / scheme.step, (angle - state.angle) / scheme.step
     motion = guided(handles, *motion)
     push = None if not step.braking else -jax.grad(_touching, 1)(step, position)
-    velocity, spin = settle(rod, state.position, motion, step.frames, around, push, None, handles, scheme)
+    touch = None if itself is None else touches(rod, itself, position, state.velocity)
+    velocity, spin = settle(rod, state.position, motion, step.frames, around, push, touch, handles, scheme)
     position, angle = state.position + scheme.step * velocity, state.angle + scheme.step * spin
     return RodState(position, velocity, angle, spin, step.frames, step.rest_curvature, step.stuck), found
 
@@ -106,7 +112,10 @@ def _posed(rod: Rod, state: RodState, around: Surroundings, handles: Handles, sc
     brakes = () if contact is None else braking(rod, contact, around.shapes, state.position, state.velocity)
     drawn = None if handles.springs is None else Drawn(handles, state.position, state.angle, h)
     kept = plastic_set(rod, state, frames), slipped_on(rod, state, frames)
-    return Step(rod, frames, *kept, inertia, ahead, moves, around, brakes, drawn)
+    itself, pairs = around.self_contact, None
+    if itself is not None:
+        pairs = pair_braking(rod, itself, state.position, state.velocity)
+    return Step(rod, frames, *kept, inertia, ahead, moves, around, brakes, pairs, drawn)
 
 
 def potential(step: Step, place: Float[Array, "V 4"]) -> Float[Array, ""]:
@@ -115,6 +124,8 @@ def potential(step: Step, place: Float[Array, "V 4"]) -> Float[Array, ""]:
     elastic = elastic_energy(step.rod, position, angle, step.frames, step.rest_curvature, step.stuck)
     moving = 0.5 * jnp.sum(step.inertia * (place - step.ahead) ** 2)
     whole = moving + elastic + _touching(step, position)
+    if step.pairs is not None:
+        whole = whole + pair_energy(step.rod, step.around.self_contact, position, step.pairs)
     return whole if step.drawn is None else whole + _of_springs(step.drawn, position, angle)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from diorama.core import Module
-from diorama.envs.rope.contact import Contact, coulomb, ramp
+from diorama.envs.rope.contact import Contact, coulomb, ramp, ramp_energy
 from diorama.envs.rope.rod import Rod
 from diorama.envs.rope.topology import first_vertex, second_vertex
 from diorama.envs.rope.vectors import dot, length, unit
@@ -64,6 +64,35 @@ def nearest(
 
 def touches(rod: Rod, contact: Contact, position: Float[Array, "V 3"], velocity: Float[Array, "V 3"]) -> Touch:
     """Every pair of edges with the push between them, zero where they are apart."""
+    pairs, vertices, weights, apart = _met(rod, position)
+    normal, gap = unit(apart), length(apart) - 2.0 * rod.radius
+    closing = jnp.sum(weights[..., None] * velocity[vertices], 1)
+    push = _stiffness(rod, contact, pairs) * ramp(gap, contact.smoothing) * _braked(contact, closing, normal)
+    return Touch(vertices, weights, push[:, None] * normal, apart, jnp.asarray(pairs))
+
+
+def pair_energy(
+    rod: Rod, contact: Contact, position: Float[Array, "V 3"], braking: Float[Array, " P"]
+) -> Float[Array, ""]:
+    """Energy [J] whose slope is the push between all pairs, each made stiffer by ``braking`` (see `pair_braking`).
+
+    Up to what the pull of almost parallel edges to their middles does, it is the push of `touches`.
+    """
+    pairs, _, _, apart = _met(rod, position)
+    deep = ramp_energy(length(apart) - 2.0 * rod.radius, contact.smoothing)
+    return jnp.sum(_stiffness(rod, contact, pairs) * braking * deep)
+
+
+def pair_braking(
+    rod: Rod, contact: Contact, position: Float[Array, "V 3"], velocity: Float[Array, "V 3"]
+) -> Float[Array, " P"]:
+    """How many times stiffer each pair is on its way in: ``1 + damping * speed``."""
+    _, vertices, weights, apart = _met(rod, position)
+    return _braked(contact, jnp.sum(weights[..., None] * velocity[vertices], 1), unit(apart))
+
+
+def _met(rod: Rod, position: Array) -> tuple[np.ndarray, Array, Array, Array]:
+    """All pairs, their vertices and weights, and what leads from the second nearest point to the first."""
     pairs = _pairs(rod.rest_length.shape[0], rod.closed, NEIGHBOURS)
     index = jnp.arange(position.shape[0])
     ends = [end(index, rod.closed)[row] for row in pairs for end in (first_vertex, second_vertex)]
@@ -72,13 +101,16 @@ def touches(rod: Rod, contact: Contact, position: Float[Array, "V 3"], velocity:
     one, other = corner[:, 1] - corner[:, 0], corner[:, 3] - corner[:, 2]
     share, other_share = nearest(one, other, corner[:, 2] - corner[:, 0])
     weights = jnp.stack([1.0 - share, share, other_share - 1.0, -other_share], -1)
-    apart, closing = (jnp.sum(weights[..., None] * values, 1) for values in (corner, velocity[vertices]))
-    normal, gap = unit(apart), length(apart) - 2.0 * rod.radius
+    return pairs, vertices, weights, jnp.sum(weights[..., None] * corner, 1)
+
+
+def _stiffness(rod: Rod, contact: Contact, pairs: np.ndarray) -> Float[Array, " P"]:
     span = 0.5 * (rod.rest_length[pairs[0]] + rod.rest_length[pairs[1]])
-    stiffness = contact.stiffness * span * rod.present[pairs[0]] * rod.present[pairs[1]]
-    approach = jnp.maximum(-dot(closing, normal), 0.0)
-    push = stiffness * ramp(gap, contact.smoothing) * (1.0 + contact.damping * approach)
-    return Touch(vertices, weights, push[:, None] * normal, apart, jnp.asarray(pairs))
+    return contact.stiffness * span * rod.present[pairs[0]] * rod.present[pairs[1]]
+
+
+def _braked(contact: Contact, closing: Array, normal: Array) -> Float[Array, " P"]:
+    return 1.0 + contact.damping * jnp.maximum(-dot(closing, normal), 0.0)
 
 
 def spread(touch: Touch, on_pairs: Float[Array, "P 3"], vertices: int) -> Float[Array, "V 3"]:

@@ -1,6 +1,6 @@
-"""Implicit steps: a cantilever at rest, what the steps damp, how near they come, a cable too stiff for short steps.
+"""Implicit steps: a cantilever at rest, what the steps damp, how near they come, a stiff cable, rods that meet.
 
-All cases have as many vertices, so that they share one compiled program.
+All cases but the last have as many vertices, so that they share one compiled program.
 """
 
 import dataclasses
@@ -12,15 +12,17 @@ import numpy as np
 from jaxtyping import Array
 
 from diorama.envs.rope.energy import total_energy
-from diorama.envs.rope.execution import best, constant
+from diorama.envs.rope.execution import Implicit, best, constant
 from diorama.envs.rope.handles import Handles, clamp, free, move
 from diorama.envs.rope.implicit import implicit_step
-from diorama.envs.rope.integrator import Scheme
+from diorama.envs.rope.integrator import Scheme, momentum
+from diorama.envs.rope.linear import Dense
 from diorama.envs.rope.newton import Newton
 from diorama.envs.rope.rod import Rod, RodState, at_rest, make_rod
 from diorama.envs.rope.statics import no_load, stiffness_matrix
 from diorama.envs.rope.surroundings import Surroundings
 from diorama.envs.rope.validation.beams import EI, GRAVITY, ROUND, cantilever, on_line
+from diorama.envs.rope.validation.motion import tumbling
 from diorama.envs.rope.validation.result import Result
 
 _LOAD, _SAG = 3.924, 0.419200
@@ -137,10 +139,29 @@ def stiff_cable() -> list[Result]:
     ]
 
 
+def rods_that_meet() -> list[Result]:
+    """V36: two rods thrown at each other, in implicit steps of 0.25 ms and in sub-steps of 10 us."""
+    rod, state, around = tumbling(0.0)
+    held, seconds, steps = constant(free(rod)), 0.05, 200
+    scheme = Scheme(jnp.asarray(seconds / steps))
+    seen = Implicit(Newton(Dense())).travel(rod, state, around, held, scheme, steps=steps)
+    last = jax.tree.map(lambda leaf: leaf[-1], seen)
+    fine = best().travel(rod, state, around, held, Scheme(jnp.asarray(1e-5)), steps=round(seconds / 1e-5))
+    before, after = momentum(rod, state), momentum(rod, last)
+    passed_on = [float(now[:8, 2].sum() - state.velocity[:8, 2].sum()) for now in (last.velocity, fine.velocity[-1])]
+    return [
+        Result(
+            "change of linear momentum", float(jnp.abs(after - before).max() / jnp.abs(before).max()), 0.0, 1e-10, True
+        ),
+        Result("velocity passed on to one of them [m/s]", passed_on[0], passed_on[1], 5e-2),
+    ]
+
+
 IMPLICIT_CASES = {
     "V25 implicit rest": at_rest_in_long_steps,
     "V26 implicit damping": damping,
     "V27 implicit order": order,
     "V28 stiff cable": stiff_cable,
+    "V36 implicit rods that meet": rods_that_meet,
 }
 """By name."""
