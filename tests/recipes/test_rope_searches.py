@@ -128,3 +128,17 @@ def test_a_larger_size_takes_over_what_a_smaller_one_solved(runner: ModuleType, 
     assert runner.smaller(tmp_path, "xs", "coiling", "cma-es", 1) == {"success": True, "episodes": 7}
     for size, method, seed in (("xs", "cma-es", 2), ("xs", "cma-es", 3), ("nano", "cma-es", 1), ("xs", "random", 1)):
         assert runner.smaller(tmp_path, size, "coiling", method, seed) is None
+
+
+def test_a_start_that_a_larger_size_did_not_run_counts_as_the_smaller_one_left_it(
+    runner: ModuleType, tmp_path: Path
+) -> None:
+    row = {"success": False, "left": 0.1, "episodes": 7, "cpu_s": 1.0, "stage": ""}
+    for size, seed, success in (("nano", 1, False), ("nano", 2, False), ("xs", 1, True)):
+        for task in runner.RELEASED:
+            path = tmp_path / size / task / "cma-es" / f"{seed}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, canonical(row | {"success": success}))
+    finished, least = runner.table(tmp_path, "xs").splitlines()[-2:]
+    assert finished.startswith("| all eight | cma-es | 8 | 1.00")
+    assert least.startswith("| all eight, at least | cma-es | 16 | 0.50")
