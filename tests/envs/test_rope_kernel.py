@@ -1,6 +1,7 @@
 """The compiled kernel against the readable rod: its states, and its adjoint against forward derivatives."""
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,9 @@ from diorama.envs.rope.surroundings import on_earth
 from diorama.envs.rope.validation.motion import tumbling
 
 pytest.importorskip("numba")
+
+from diorama.envs.rope.kernel.compiled import forget_stale
+
 PERIODS, STEPS = 2, 15
 KERNEL = Kernel(threads=1, every=7)
 FLAT = RodConfig(radius=0.01, young=1e6, flatness=2.0, rest_curvature=(2.0, 1.0), rest_twist=1.0)
@@ -211,3 +215,13 @@ def test_without_numba_ropes_are_carried_by_jax(monkeypatch, caplog) -> None:
     rod, state, around, held, scheme = jax.jit(closed_ring)()
     with pytest.raises(SpecError, match="extra `rope`"):
         travelled(KERNEL, (rod, state, around, held, scheme))
+
+
+def test_machine_code_older_than_any_source_is_forgotten(tmp_path) -> None:
+    (tmp_path / "__pycache__").mkdir()
+    ages = {"called.py": 20.0, "__pycache__/old.nbi": 15.0, "calls.py": 10.0, "__pycache__/new.nbi": 5.0}
+    for name, age in ages.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    forget_stale(tmp_path)
+    assert [one.name for one in (tmp_path / "__pycache__").iterdir()] == ["new.nbi"]

@@ -1,12 +1,31 @@
 """How this package compiles: without the interpreter's lock and without allocation, and kept on disk."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 
 _OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}, "_nrt": False}
+
+
+def forget_stale(folder: Path) -> None:
+    """Delete the indices of machine code that are older than any source of ``folder``.
+
+    numba compiles anew when the file of the function changes that is called, not when that of one which this calls in
+    turn does; the old code would go on running.
+    """
+    newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
+    for index in (folder / "__pycache__").glob("*.nbi"):
+        # Another process may be ahead, or the folder may be nobody's to write to.
+        with contextlib.suppress(OSError):
+            if index.stat().st_mtime < newest:
+                index.unlink()
+
+
+forget_stale(Path(__file__).parent)
 
 
 def compiled(function: Callable) -> Any:
