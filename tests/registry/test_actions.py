@@ -1,10 +1,12 @@
 """Equal keys mean equal work."""
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
 
 from diorama.core.errors import ConfigError, DataError
+from diorama.registry import actions
 from diorama.registry.actions import Action, code_digest, lock_digest
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -54,6 +56,15 @@ def test_code_is_its_files_wherever_they_lie(tmp_path) -> None:
     assert code_digest([first / "notes.txt"], first) != code_digest(root=first)
     with pytest.raises(DataError, match="cannot be read"):
         code_digest([first / "missing.py"], first)
+
+
+def test_a_distribution_that_another_package_finds_is_described_too() -> None:
+    found = importlib.metadata.distribution("numpy")
+
+    class Foreign:
+        version, requires, read_text = found.version, found.requires, found.read_text
+
+    assert actions._described(Foreign()) == actions._described(found)
 
 
 def test_code_and_lock_of_this_installation() -> None:

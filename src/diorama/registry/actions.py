@@ -88,8 +88,11 @@ def _installed() -> dict[str, str]:
     return found
 
 
-def _described(distribution: importlib.metadata.Distribution) -> tuple[str, list[str]]:
-    """Version and requirements. The fields alone are read: parsing the whole as a message takes ten times as long."""
+def _described(distribution: Any) -> tuple[str, list[str]]:
+    """Version and requirements. The fields alone are read: parsing the whole as a message takes ten times as long.
+
+    The distribution may be of the package `importlib_metadata`, which finds what is installed once anybody imports it.
+    """
     fields = (distribution.read_text("METADATA") or "").split("\n\n", 1)[0]
     version = _VERSION.search(fields)
     if version is None:  # An older form of installation.
